@@ -1,0 +1,42 @@
+/**
+ * The words every contract shares: stored bytes, shares, times, names.
+ *
+ * Only references to data travel through Temporal (an `Artifact`), never the data: one payload holds
+ * 2 MiB, a dataset does not. This folder imports zod and Temporal's error classes, nothing else.
+ */
+import { z } from 'zod';
+
+/** A digest in lower-case hex. */
+export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits');
+
+/** Stored bytes, named by their content. `uri` is a key relative to the store, so a store can move. */
+export const Artifact = z.object({
+  uri: z.string().min(1).max(512),
+  sha256: Sha256,
+  bytes: z.int().nonnegative(),
+  mediaType: z.string().min(1).max(100),
+});
+export type Artifact = z.infer<typeof Artifact>;
+
+/** A share or a probability: a number from 0 to 1, both included. */
+export const Ratio = z.number().min(0).max(1);
+
+/** A moment, UTC, ISO 8601: `2001-01-31T00:00:00.000Z`. */
+export const Instant = z.iso.datetime();
+
+/** A half-open window of event time: `from` is in it, `until` is not. */
+export const Window = z.object({ from: Instant, until: Instant });
+export type Window = z.infer<typeof Window>;
+
+/** A model's name: short, lower case, safe in ids, paths and metric labels. */
+export const ModelName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and dashes, starting with a letter');
+
+/** `lifecycle/<model>/<n>`: also the workflow id. */
+export const LifecycleId = z.string().regex(/^lifecycle\/[a-z][a-z0-9-]{0,62}\/[1-9][0-9]*$/);
+
+/** A person as they sign: not a proof of identity until approvals are signed. */
+export const Person = z.string().min(1).max(100);
+
+export const Reason = z.string().min(1).max(2_000);

@@ -1,0 +1,269 @@
+/**
+ * `esteira.yaml`: one model's sources, checks, features, trainer, gates, policy, rollout, monitor
+ * and triggers. The editor's JSON Schema is generated from here (`esteira schema`).
+ */
+import { z } from 'zod';
+import { Artifact, ModelName, Ratio, Sha256 } from './artifact.ts';
+
+/** `45s`, `10m`, `6h`, `7d`, `2w`. */
+export const Duration = z
+  .string()
+  .regex(/^[1-9][0-9]*(ms|s|m|h|d|w)$/, 'must be a whole number and a unit: 500ms, 45s, 10m, 6h, 7d or 2w');
+
+const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+
+/** @returns milliseconds. @param text a valid `Duration`. */
+export function durationMs(text: string): number {
+  const unit = text.replace(/^[0-9]+/, '') as keyof typeof unitMs;
+  return Number.parseInt(text, 10) * unitMs[unit];
+}
+
+const ColumnName = z.string().min(1).max(128);
+const SourceName = z.string().regex(/^[a-z_][a-z0-9_]*$/, 'must be a plain SQL name');
+
+export const Task = z.enum(['binary-classification', 'multiclass-classification', 'regression']);
+export type Task = z.infer<typeof Task>;
+
+/** Files of one shape; `path` may hold `*` and `**`, and is relative to the project. */
+export const Source = z.strictObject({
+  path: z.string().min(1),
+  format: z.enum(['csv', 'parquet', 'json']).optional(),
+});
+
+const severity = {
+  severity: z.enum(['warn', 'error']).default('error'),
+  /** The share of rows that may break the rule: 0.01 is one in a hundred. */
+  tolerate: Ratio.default(0),
+};
+
+/** A rule about the data. Null values are skipped by every rule but `not-null`. */
+export const Check = z.discriminatedUnion('check', [
+  z.strictObject({ check: z.literal('not-null'), column: ColumnName, ...severity }),
+  z.strictObject({
+    check: z.literal('range'),
+    column: ColumnName,
+    min: z.number().optional(),
+    max: z.number().optional(),
+    ...severity,
+  }),
+  z.strictObject({
+    check: z.literal('allowed'),
+    column: ColumnName,
+    values: z.array(z.union([z.string(), z.number(), z.boolean()])).min(1),
+    ...severity,
+  }),
+  z.strictObject({ check: z.literal('regex'), column: ColumnName, pattern: z.string(), ...severity }),
+  z.strictObject({
+    check: z.literal('unique'),
+    columns: z.union([ColumnName, z.array(ColumnName).min(1)]),
+    ...severity,
+  }),
+  z.strictObject({
+    check: z.literal('row-count'),
+    min: z.int().nonnegative().optional(),
+    max: z.int().nonnegative().optional(),
+    severity: severity.severity,
+  }),
+  z.strictObject({ check: z.literal('freshness'), within: Duration, severity: severity.severity }),
+  z.strictObject({
+    check: z.literal('sql'),
+    name: z.string().min(1),
+    /** A condition over one row that a good row meets: `arrival >= departure`. */
+    holds: z.string().min(1),
+    ...severity,
+  }),
+]);
+export type Check = z.infer<typeof Check>;
+
+/**
+ * One model input and what is done to it, always in this order:
+ * part → impute → clip → log → scale (numbers), or part → encode (categories).
+ */
+export const Feature = z.strictObject({
+  /** The column it comes from; the feature's own name if absent. */
+  from: ColumnName.optional(),
+  /** A part of a timestamp, in UTC: hour 0-23, weekday 0 (Monday)-6, day 1-31, month 1-12, minute 0-1439. */
+  part: z.enum(['hour', 'weekday', 'day', 'month', 'minute']).optional(),
+  /** Replaces a part by the sine and cosine of its angle, so that 23 h is near 0 h. */
+  cyclic: z.boolean().optional(),
+  /** What stands for a missing number. Default: median. */
+  impute: z.union([z.enum(['mean', 'median', 'most-frequent']), z.number()]).optional(),
+  clip: z.tuple([z.number(), z.number()]).optional(),
+  /** Natural logarithm of 1 + x. */
+  log: z.boolean().optional(),
+  /** standard: minus mean, over standard deviation. robust: minus median, over interquartile range. */
+  scale: z.enum(['standard', 'robust', 'none']).optional(),
+  encode: z.enum(['one-hot', 'embedding']).optional(),
+  /** Categories rarer than this in the training rows share the unknown bucket. Default 1. */
+  minCount: z.int().positive().optional(),
+  /** Width of an embedding. Default: ceil(categories ^ 0.25) × 2. */
+  dimensions: z.int().positive().max(256).optional(),
+});
+export type Feature = z.infer<typeof Feature>;
+
+const shares = { validation: Ratio.default(0.1), holdout: Ratio.default(0.2) };
+/** time: the last rows are the holdout. group: no group on two sides. random: stratified by label. */
+export const Split = z.discriminatedUnion('by', [
+  z.strictObject({ by: z.literal('time'), ...shares }),
+  z.strictObject({ by: z.literal('group'), column: ColumnName, seed: z.int().default(0), ...shares }),
+  z.strictObject({ by: z.literal('random'), seed: z.int().default(0), ...shares }),
+]);
+export type Split = z.infer<typeof Split>;
+
+/** The embedded trainer: its training step is an ONNX graph. `hidden: []` is a linear model. */
+export const OnnxTrainer = z.strictObject({
+  backend: z.literal('onnx'),
+  /** Widths of the hidden layers; none makes it linear, logistic or softmax regression. */
+  hidden: z.array(z.int().positive().max(4_096)).max(8).default([]),
+  epochs: z.int().positive().max(10_000).default(10),
+  batchSize: z.int().positive().max(65_536).default(1_024),
+  learningRate: z.number().positive().default(0.001),
+  l2: z.number().nonnegative().default(0),
+  /** balanced: each class weighs the same in sum. */
+  classWeight: z.enum(['none', 'balanced']).default('none'),
+  /** Epochs without a better validation loss before it stops; the best epoch is kept. */
+  patience: z.int().positive().default(3),
+  seed: z.int().nonnegative().default(0),
+  checkpointEvery: Duration.default('15s'),
+});
+
+/** A program that speaks the trainer protocol on its standard output; see contracts/trainer.ts. */
+export const CommandTrainer = z.strictObject({
+  backend: z.literal('command'),
+  command: z.array(z.string().min(1)).min(1),
+  parameters: z.record(z.string(), z.unknown()).default({}),
+  seed: z.int().nonnegative().default(0),
+});
+export const Trainer = z.discriminatedUnion('backend', [OnnxTrainer, CommandTrainer]);
+export type Trainer = z.infer<typeof Trainer>;
+
+/** One metric's bar, frozen before training. Every bound given must hold; a missing number fails. */
+export const Gate = z.strictObject({
+  min: z.number().optional(),
+  max: z.number().optional(),
+  /** Worse than the champion on the same rows by at most this much. Met when there is no champion. */
+  notWorseThanChampionBy: z.number().nonnegative().optional(),
+});
+export type Gate = z.infer<typeof Gate>;
+
+const Role = z.string().regex(/^[a-z][a-z0-9-]*$/);
+export const ApprovalPolicy = z.discriminatedUnion('policy', [
+  /** Nobody is asked. For low-risk models; the record says so. */
+  z.strictObject({ policy: z.literal('auto') }),
+  z.strictObject({
+    policy: z.literal('people'),
+    /** How many different people of each role must agree. */
+    need: z.record(Role, z.int().positive()),
+    /** Who has which role; `*` is anybody. */
+    people: z.record(Role, z.array(z.string().min(1)).min(1)),
+    deadline: Duration.default('7d'),
+    reminder: Duration.optional(),
+    requesterMayApprove: z.boolean().default(false),
+    /** Retrained versions that beat the champion at the gates need no person. */
+    autoForRetrain: z.boolean().default(false),
+  }),
+]);
+export type ApprovalPolicy = z.infer<typeof ApprovalPolicy>;
+
+/** Shares of traffic with a bake time each, and what is tolerated while they bake. */
+export const Rollout = z.strictObject({
+  steps: z
+    .array(z.strictObject({ share: z.number().gt(0).lt(1), bake: Duration }))
+    .max(20)
+    .default([{ share: 0.1, bake: '10m' }]),
+  maxErrorRate: Ratio.default(0.01),
+  /** The challenger's 95th percentile latency over the champion's, at most. */
+  maxLatencyRatio: z.number().positive().default(3),
+  /** Correlation of the two versions' predictions on canaried rows (share of equal classes if multiclass). */
+  minAgreement: z.number().min(-1).max(1).default(0.5),
+  /** Fewer canaried rows than this say nothing: only the golden batch and errors judge then. */
+  minRows: z.int().nonnegative().default(50),
+});
+export type Rollout = z.infer<typeof Rollout>;
+
+export const Monitor = z.strictObject({
+  every: Duration.default('1d'),
+  /** How late labels come; quality is judged on the window that lies this far back. */
+  labelDelay: Duration.default('1d'),
+  /** Fewer rows than this make no alarm. */
+  minRows: z.int().nonnegative().default(200),
+  /** Population stability index that makes an alert. */
+  psi: z.number().positive().default(0.2),
+  webhook: z.url().optional(),
+});
+export type Monitor = z.infer<typeof Monitor>;
+
+/** Rules that ask for a new lifecycle. `cooldown` is measured in event time. */
+export const Retrain = z.strictObject({
+  rules: z
+    .array(
+      z.discriminatedUnion('on', [
+        z.strictObject({
+          on: z.literal('drift'),
+          psi: z.number().positive().default(0.25),
+          /** At least this many features over the bar. */
+          features: z.int().positive().default(1),
+        }),
+        z.strictObject({
+          on: z.literal('quality'),
+          metric: z.string().min(1),
+          /** Worse than at evaluation by more than this. */
+          worseBy: z.number().nonnegative(),
+        }),
+        z.strictObject({ on: z.literal('new-data'), rows: z.int().positive() }),
+        z.strictObject({ on: z.literal('every'), period: Duration }),
+      ]),
+    )
+    .max(20)
+    .default([]),
+  cooldown: Duration.default('1d'),
+});
+export type Retrain = z.infer<typeof Retrain>;
+
+export const Project = z.strictObject({
+  model: ModelName,
+  description: z.string().default(''),
+  owner: z.string().min(1),
+  task: Task,
+  sources: z.record(SourceName, Source),
+  /** SQL over the sources, with `$from` and `$until`; or the name of an .sql file beside the project. */
+  query: z.string().min(1),
+  /** How much event time a lifecycle takes, back from its `until`. */
+  window: Duration,
+  /** A column that names the row. */
+  key: ColumnName,
+  /** A timestamp column: when the row was known. */
+  time: ColumnName,
+  label: ColumnName,
+  checks: z.array(Check).max(200).default([]),
+  features: z.record(ColumnName, Feature),
+  split: Split.default({ by: 'time', validation: 0.1, holdout: 0.2 }),
+  trainer: Trainer,
+  gates: z.record(z.string(), Gate),
+  /** Columns whose values evaluate reports one by one. */
+  slices: z.array(ColumnName).max(20).default([]),
+  approval: ApprovalPolicy,
+  rollout: Rollout.prefault({}),
+  monitor: Monitor.prefault({}),
+  retrain: Retrain.prefault({}),
+});
+export type Project = z.infer<typeof Project>;
+
+/** A project as a lifecycle pins it: content-hashed, so that a later edit changes no run under way. */
+export const PinnedProject = z.object({
+  project: Project,
+  /** The text of `query`, even when the project names a file. */
+  sql: z.string().min(1),
+  /** Sources with absolute paths or URIs. */
+  root: z.string(),
+  gitCommit: z.string().nullable(),
+  /** Over `gates`, frozen before training. */
+  gatesDigest: Sha256,
+  /** Over `approval`. */
+  policyDigest: Sha256,
+});
+export type PinnedProject = z.infer<typeof PinnedProject>;
+
+/** What travels: the pinned project's bytes, and the little that workflows branch on. */
+export const ProjectRef = z.object({ artifact: Artifact, model: ModelName });
+export type ProjectRef = z.infer<typeof ProjectRef>;

@@ -1,0 +1,22 @@
+/** Names that the outside sees: task queues, workflow ids, search attributes. */
+
+/** Workflows and every stage that needs no GPU run on `cpu`; training on devices runs on `gpu`. */
+export const taskQueues = { cpu: 'esteira-cpu', gpu: 'esteira-gpu' } as const;
+
+export const modelWorkflowId = (model: string): string => `model/${model}`;
+export const approvalWorkflowId = (requestId: string): string => `approval/${requestId}`;
+export const rolloutWorkflowId = (model: string, version: number): string => `rollout/${model}/${version}`;
+export const monitorScheduleId = (model: string): string => `monitor/${model}`;
+
+/** `lifecycle/flights/3` → `flights/3`: an approval is named after the lifecycle that asks. */
+export const requestIdOf = (lifecycleId: string): string => lifecycleId.slice('lifecycle/'.length);
+
+/** Plain text and eventually consistent: for finding, never for deciding; no personal data. */
+export const searchAttributes = {
+  EsteiraModel: 'KEYWORD',
+  EsteiraStage: 'KEYWORD',
+  EsteiraState: 'KEYWORD',
+  EsteiraOutcome: 'KEYWORD',
+  EsteiraTrigger: 'KEYWORD',
+  EsteiraVersion: 'INT',
+} as const;
