@@ -21,6 +21,8 @@ export const ApprovalRequest = z.object({
   lifecycleId: LifecycleId,
   subject: Subject,
   policy: ApprovalPolicy,
+  /** Nobody is asked this time: by policy `auto`, or a retraining under `autoForRetrain`. */
+  auto: z.boolean(),
   requester: Person,
   /** What the approver should look at. */
   report: Artifact,

@@ -7,6 +7,7 @@ import { Artifact, Instant, LifecycleId, ModelName, Person, Reason, Sha256, Wind
 import { Verdict } from './approval.ts';
 import { Dataset } from './dataset.ts';
 import { MetricValue } from './evaluation.ts';
+import { ApprovalPolicy } from './project.ts';
 import { RolloutOutcome } from './rollout.ts';
 
 /** The belt, in order. The one place that states it. */
@@ -144,8 +145,10 @@ export const LifecyclePlan = z.object({
   window: Window,
   trigger: Trigger,
   champion: Champion.optional(),
-  /** Deadline and reminder in ms, steps with bake times in ms: the few plans that a workflow times. */
+  /** Who must agree, by when (ms), reminded after (ms); `auto`: nobody is asked this time. */
   approval: z.object({
+    policy: ApprovalPolicy,
+    policyDigest: Sha256,
     auto: z.boolean(),
     deadlineMs: z.int().positive(),
     reminderMs: z.int().positive().optional(),

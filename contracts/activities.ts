@@ -1,0 +1,77 @@
+/**
+ * The activities beside the stages of `lifecycle.ts`: what `approve`, `deploy`, `monitor` and
+ * `retrain` do to the world. Types only; each activity parses what it gets.
+ */
+import type { Artifact } from './artifact.ts';
+import type { ApprovalRecord } from './approval.ts';
+import type { StageActivities } from './lifecycle.ts';
+import type {
+  Activation,
+  ActivationAnswer,
+  Disposition,
+  PromotionAnswer,
+  PromotionRequest,
+  Quarantine,
+  TriggerRequest,
+} from './model.ts';
+import type { MonitorPlan, RetrainAnswer, TickSummary } from './monitor.ts';
+import type { Observation } from './rollout.ts';
+import type { Slots, VersionRecord } from './serving.ts';
+
+export interface ApproveActivities {
+  /** Files one record under `approvals/<requestId>/<n>.json`; filing it twice is filing it once. */
+  recordApproval(record: ApprovalRecord): Promise<void>;
+}
+
+/** What to look at: the traffic of `version` since `epoch` took effect, under the project's limits. */
+export interface ObserveInput {
+  project: Artifact;
+  model: string;
+  version: number;
+  champion: number | null;
+  epoch: number;
+  share: number;
+}
+
+export interface DeployActivities {
+  /** Tells the model entity; the update id makes a second attempt the same request. */
+  requestPromotion(input: PromotionRequest & { model: string; updateId: string }): Promise<PromotionAnswer>;
+  shift(input: Activation & { model: string; updateId: string }): Promise<ActivationAnswer>;
+  quarantine(input: Quarantine & { model: string; updateId: string }): Promise<void>;
+  /** Waits until every live replica has the version loaded, or one says that it cannot. */
+  settle(input: {
+    model: string;
+    version: number;
+    epoch: number;
+  }): Promise<{ ready: boolean; reason: string }>;
+  observe(input: ObserveInput): Promise<Observation>;
+  /** For the model entity alone: writes what it decided, fenced by the epoch. */
+  writeVersion(record: VersionRecord): Promise<void>;
+  writeSlots(slots: Slots): Promise<void>;
+  /** Creates or updates the model's monitoring Schedule. */
+  watch(input: { model: string; everyMs: number }): Promise<void>;
+}
+
+export interface MonitorActivities {
+  monitor(input: Required<Pick<MonitorPlan, 'model'>> & MonitorPlan): Promise<TickSummary>;
+  /** Sends the alerts to the project's webhook, if it has one. */
+  notify(input: { model: string; tick: TickSummary }): Promise<void>;
+}
+
+export interface RetrainActivities {
+  retrain(input: { model: string; tick: TickSummary }): Promise<RetrainAnswer[]>;
+  /** For the model entity alone: the inbox ledger, `events/<source>/<id>.json`. */
+  recordDisposition(input: {
+    model: string;
+    request: TriggerRequest;
+    disposition: Disposition;
+  }): Promise<void>;
+  /** Whether a lifecycle still runs; the entity asks when it has heard nothing. */
+  isRunning(input: { lifecycleId: string }): Promise<boolean>;
+}
+
+export type AllActivities = StageActivities &
+  ApproveActivities &
+  DeployActivities &
+  MonitorActivities &
+  RetrainActivities;

@@ -1,0 +1,148 @@
+/**
+ * The model entity's messages: workflow `model/<name>`, the only writer of versions and slots and
+ * the only starter of lifecycles. A refusal is a value, so that it stays in the history.
+ */
+import { z } from 'zod';
+import { Artifact, Instant, LifecycleId, ModelName, Person, Ratio, Reason, Sha256 } from './artifact.ts';
+import { Verdict } from './approval.ts';
+import { Trigger } from './lifecycle.ts';
+import { ApprovalPolicy } from './project.ts';
+import { Slots } from './serving.ts';
+
+/** What the entity needs of a pinned project to start lifecycles from it. Durations are in ms. */
+export const ProjectSetup = z.object({
+  model: ModelName,
+  project: Artifact,
+  windowMs: z.int().positive(),
+  cooldownMs: z.int().nonnegative(),
+  monitorEveryMs: z.int().positive(),
+  bakes: z.array(z.object({ share: z.number(), bakeMs: z.int().nonnegative() })).max(20),
+  policy: ApprovalPolicy,
+  policyDigest: Sha256,
+  deadlineMs: z.int().positive(),
+  reminderMs: z.int().positive().optional(),
+  device: z.enum(['cpu', 'gpu']),
+});
+export type ProjectSetup = z.infer<typeof ProjectSetup>;
+
+/** Asks for a lifecycle. A manual one brings the project as it is now; others use the last one. */
+export const TriggerRequest = z.object({
+  trigger: Trigger,
+  setup: ProjectSetup.optional(),
+  drill: z.object({ overrideGates: z.boolean(), shuffleLabels: z.boolean() }).optional(),
+});
+export type TriggerRequest = z.infer<typeof TriggerRequest>;
+
+/** What became of a trigger: each accepted one has exactly one. */
+export const Disposition = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('started'), lifecycleId: LifecycleId }),
+  /** It waits for the lifecycle in flight; the next one will carry it. */
+  z.object({ status: z.literal('merged'), behind: LifecycleId }),
+  z.object({ status: z.literal('duplicate') }),
+  z.object({ status: z.literal('ignored'), why: z.string() }),
+]);
+export type Disposition = z.infer<typeof Disposition>;
+
+export const Registration = z.object({
+  lifecycleId: LifecycleId,
+  package: Artifact,
+  onnx: Artifact,
+  verdict: Verdict,
+});
+export type Registration = z.infer<typeof Registration>;
+
+export const PromotionRequest = z.object({ version: z.int().positive(), lifecycleId: LifecycleId });
+export type PromotionRequest = z.infer<typeof PromotionRequest>;
+
+export const Refusal = z.object({
+  accepted: z.literal(false),
+  code: z.enum(['superseded', 'unknown-version', 'quarantined', 'no-previous', 'not-approved']),
+  detail: z.string(),
+});
+export type Refusal = z.infer<typeof Refusal>;
+
+/** `ticket` fences the rollout: only the holder of the newest one may shift traffic. */
+export const PromotionAnswer = z.discriminatedUnion('accepted', [
+  z.object({
+    accepted: z.literal(true),
+    ticket: z.int().positive(),
+    champion: z.int().nullable(),
+  }),
+  Refusal,
+]);
+export type PromotionAnswer = z.infer<typeof PromotionAnswer>;
+
+/** Moves a version to a slot: `challenger` with a share, `champion` (ends the rollout), or `none` (takes it back). */
+export const Activation = z.object({
+  ticket: z.int().positive(),
+  version: z.int().positive(),
+  to: z.enum(['challenger', 'champion', 'none']),
+  share: Ratio.default(0),
+  reason: Reason,
+});
+export type Activation = z.infer<typeof Activation>;
+
+export const ActivationAnswer = z.discriminatedUnion('accepted', [
+  z.object({ accepted: z.literal(true), epoch: z.int().positive() }),
+  Refusal,
+]);
+export type ActivationAnswer = z.infer<typeof ActivationAnswer>;
+
+export const RollbackRequest = z.object({ by: Person, reason: Reason });
+export type RollbackRequest = z.infer<typeof RollbackRequest>;
+export const RollbackAnswer = z.discriminatedUnion('accepted', [
+  z.object({ accepted: z.literal(true), epoch: z.int(), version: z.int() }),
+  Refusal,
+]);
+export type RollbackAnswer = z.infer<typeof RollbackAnswer>;
+
+/** Bars a version from ever serving again. */
+export const Quarantine = z.object({ version: z.int().positive(), by: Person, reason: Reason });
+export type Quarantine = z.infer<typeof Quarantine>;
+
+/** A lifecycle tells how it ended; `failed` and `cancelled` are not outcomes, but end it too. */
+export const Settled = z.object({ lifecycleId: LifecycleId, status: z.string() });
+export type Settled = z.infer<typeof Settled>;
+
+export const VersionState = z.object({
+  version: z.int().positive(),
+  lifecycleId: LifecycleId,
+  package: Artifact,
+  onnx: Artifact,
+  quarantined: z.string().nullable(),
+});
+export type VersionState = z.infer<typeof VersionState>;
+
+/** The entity's whole state, carried across continue-as-new: bounded, see workflows/model.ts. */
+export const ModelState = z.object({
+  model: ModelName,
+  setup: ProjectSetup.nullable(),
+  lifecycles: z.int().nonnegative(),
+  inFlight: z.object({ lifecycleId: LifecycleId, trigger: Trigger }).nullable(),
+  pending: TriggerRequest.nullable(),
+  /** Trigger ids already answered, oldest first. */
+  seen: z.array(z.string()),
+  /** Event time up to which the last lifecycle looked; cooldown counts from here. */
+  lookedUntil: Instant.nullable(),
+  versions: z.array(VersionState),
+  nextVersion: z.int().positive(),
+  slots: Slots.nullable(),
+  tickets: z.int().nonnegative(),
+  rollout: z.object({ ticket: z.int(), version: z.int(), lifecycleId: LifecycleId }).nullable(),
+});
+export type ModelState = z.infer<typeof ModelState>;
+
+/** `describe`: where is it, what is it waiting for, why. */
+export interface ModelDescription extends ModelState {
+  waitsFor: string;
+}
+
+/** Update names with what they take and give: one table for the entity, activities and the client. */
+export interface ModelUpdates {
+  trigger: [TriggerRequest, Disposition];
+  register: [Registration, { version: number }];
+  requestPromotion: [PromotionRequest, PromotionAnswer];
+  activate: [Activation, ActivationAnswer];
+  rollback: [RollbackRequest, RollbackAnswer];
+  quarantine: [Quarantine, { accepted: boolean }];
+}

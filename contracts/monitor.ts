@@ -1,0 +1,74 @@
+/** Monitoring: one window of predictions against the reference, and what follows from it. */
+import { z } from 'zod';
+import { Artifact, Instant, ModelName, Window } from './artifact.ts';
+import { Disposition } from './model.ts';
+
+export const MonitorPlan = z.object({
+  model: ModelName,
+  /** Absent when a Schedule starts it: then the window ends at the scheduled time. */
+  window: Window.optional(),
+});
+export type MonitorPlan = z.infer<typeof MonitorPlan>;
+
+export const ColumnDrift = z.object({
+  name: z.string(),
+  psi: z.number().nullable(),
+  nulls: z.int(),
+  /** Rows whose category the reference never saw. */
+  unseen: z.int(),
+});
+
+export const Alert = z.object({
+  kind: z.enum(['drift', 'quality', 'prediction', 'silence']),
+  message: z.string(),
+});
+export type Alert = z.infer<typeof Alert>;
+
+/** Quality on the window that lies `labelDelay` back. `coverage`: share of its rows with a label. */
+export const Quality = z.object({
+  window: Window,
+  version: z.int(),
+  rows: z.int(),
+  labelled: z.int(),
+  coverage: z.number(),
+  metrics: z.record(z.string(), z.number().nullable()),
+  /** The same metrics on the holdout at evaluation. */
+  reference: z.record(z.string(), z.number().nullable()),
+});
+export type Quality = z.infer<typeof Quality>;
+
+/** `monitor/<model>/<tick>.json` */
+export const TickRecord = z.object({
+  model: ModelName,
+  window: Window,
+  version: z.int().nullable(),
+  rows: z.int(),
+  byVersion: z.record(z.string(), z.int()),
+  drift: z.array(ColumnDrift),
+  quality: Quality.nullable(),
+  alerts: z.array(Alert),
+});
+export type TickRecord = z.infer<typeof TickRecord>;
+
+/** What a tick gives back to its workflow: the record by reference, and its findings in short. */
+export const TickSummary = z.object({
+  record: Artifact,
+  tick: z.string(),
+  window: Window,
+  version: z.int().nullable(),
+  rows: z.int(),
+  worstPsi: z.object({ name: z.string(), psi: z.number() }).nullable(),
+  alerts: z.array(Alert).max(100),
+});
+export type TickSummary = z.infer<typeof TickSummary>;
+
+/** One rule of the project that fired, and what the model entity made of it. */
+export const RetrainAnswer = z.object({
+  rule: z.string(),
+  reason: z.string(),
+  disposition: Disposition,
+});
+export type RetrainAnswer = z.infer<typeof RetrainAnswer>;
+
+export const MonitorOutcome = z.object({ tick: TickSummary, retrain: z.array(RetrainAnswer), at: Instant });
+export type MonitorOutcome = z.infer<typeof MonitorOutcome>;
