@@ -2,7 +2,7 @@
  * The activities beside the stages of `lifecycle.ts`: what `approve`, `deploy`, `monitor` and
  * `retrain` do to the world. Types only; each activity parses what it gets.
  */
-import type { Artifact } from './artifact.ts';
+import type { Artifact, Window } from './artifact.ts';
 import type { ApprovalRecord } from './approval.ts';
 import type { StageActivities } from './lifecycle.ts';
 import type {
@@ -14,7 +14,7 @@ import type {
   Quarantine,
   TriggerRequest,
 } from './model.ts';
-import type { MonitorPlan, RetrainAnswer, TickSummary } from './monitor.ts';
+import type { RetrainAnswer, TickSummary } from './monitor.ts';
 import type { Observation } from './rollout.ts';
 import type { Slots, VersionRecord } from './serving.ts';
 
@@ -53,7 +53,7 @@ export interface DeployActivities {
 }
 
 export interface MonitorActivities {
-  monitor(input: Required<Pick<MonitorPlan, 'model'>> & MonitorPlan): Promise<TickSummary>;
+  monitor(input: { model: string; window: Window }): Promise<TickSummary>;
   /** Sends the alerts to the project's webhook, if it has one. */
   notify(input: { model: string; tick: TickSummary }): Promise<void>;
 }

@@ -48,6 +48,8 @@ export const RefusalCode = z.enum([
   'closed',
 ]);
 
+export type RefusalCode = z.infer<typeof RefusalCode>;
+
 /** What the caller of `decide` learns. A refusal is a value, so that it stays in the history. */
 export const DecisionReceipt = z.discriminatedUnion('accepted', [
   z.object({

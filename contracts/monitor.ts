@@ -5,6 +5,8 @@ import { Disposition } from './model.ts';
 
 export const MonitorPlan = z.object({
   model: ModelName,
+  /** Length of the window a Schedule means, in ms. */
+  everyMs: z.int().positive(),
   /** Absent when a Schedule starts it: then the window ends at the scheduled time. */
   window: Window.optional(),
 });

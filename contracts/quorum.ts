@@ -11,7 +11,7 @@ export function refusal(
   request: Asked,
   earlier: readonly Decision[],
   decision: Decision,
-): { code: RefusalCode & string; detail: string } | undefined {
+): { code: RefusalCode; detail: string } | undefined {
   const { policy, requester } = request;
   if (policy.policy === 'auto') return { code: 'closed', detail: 'this policy asks nobody' };
   const roles = rolesOf(request, decision.by);

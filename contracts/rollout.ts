@@ -1,11 +1,12 @@
 /** Rollouts: how a new version gets its traffic, step by step, and what stops it. */
 import { z } from 'zod';
-import { LifecycleId, ModelName } from './artifact.ts';
+import { Artifact, LifecycleId, ModelName } from './artifact.ts';
 
 export const RolloutPlan = z.object({
   model: ModelName,
   version: z.int().positive(),
   lifecycleId: LifecycleId,
+  project: Artifact,
   bakes: z.array(z.object({ share: z.number(), bakeMs: z.int().nonnegative() })).max(20),
 });
 export type RolloutPlan = z.infer<typeof RolloutPlan>;

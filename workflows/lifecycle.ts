@@ -1,0 +1,182 @@
+/**
+ * One trip along the belt: ingest → validate → prepare → train → evaluate → approve → deploy.
+ *
+ * The model entity starts it and hears how it ended. Monitoring and retraining close the loop in
+ * `monitor.ts`. Everything it decides on was pinned in its plan, so a later edit changes nothing here.
+ */
+import {
+  CancellationScope,
+  defineQuery,
+  executeChild,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Verdict } from '../contracts/approval.ts';
+import { failedWith } from '../contracts/failures.ts';
+import type { LifecycleOutcome, LifecyclePlan, LifecycleProgress, Output } from '../contracts/lifecycle.ts';
+import { approvalWorkflowId, requestIdOf, rolloutWorkflowId } from '../contracts/search.ts';
+import { approval } from './approval.ts';
+import { settledSignal } from './messages.ts';
+import { Progress } from './progress.ts';
+import { rollout } from './rollout.ts';
+import { onCpu, quick, trainOn } from './stages.ts';
+
+export const progressQuery = defineQuery<LifecycleProgress>('progress');
+
+/**
+ * @param plan already parsed by its model entity; its `lifecycleId` is also the workflow id.
+ * @returns how the run ended. A "no" (bad data, missed gate, rejection) is a value, not an error.
+ * @throws ActivityFailure when a stage failed for good or spent its tries.
+ */
+export async function lifecycle(plan: LifecyclePlan): Promise<LifecycleOutcome> {
+  const progress = new Progress(plan.lifecycleId);
+  setHandler(progressQuery, () => progress.view);
+  try {
+    const outcome = await belt(plan, progress);
+    progress.finish(outcome.status);
+    await tellModel(plan, outcome.status);
+    return outcome;
+  } catch (error) {
+    const status = isCancellation(error) ? 'cancelled' : 'failed';
+    await CancellationScope.nonCancellable(() => tellModel(plan, status));
+    throw error;
+  }
+}
+
+async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleOutcome> {
+  const { lifecycleId, project, window, champion } = plan;
+  const common = { lifecycleId, project };
+
+  progress.enter('ingest');
+  const dataset = await onCpu.ingest.executeWithOptions(
+    { summary: `${window.from.slice(0, 10)} to ${window.until.slice(0, 10)}` },
+    [{ ...common, window }],
+  );
+  progress.note(`${count(dataset.rows)} rows, version ${dataset.digest.slice(0, 12)}`);
+
+  progress.enter('validate');
+  const checked = await onCpu.validate({ ...common, dataset });
+  const errors = checked.broken.filter((one) => one.severity === 'error');
+  progress.note(
+    `${checked.checks} checks, ${errors.length} errors, ${checked.broken.length - errors.length} warnings`,
+  );
+  if (!checked.passed) return { status: 'bad-data', broken: checked.broken };
+
+  progress.enter('prepare');
+  const prepared = await onCpu.prepare({ ...common, dataset, shuffleLabels: plan.shuffleLabels });
+  const { train, validation, holdout } = prepared.rows;
+  progress.note(`${count(train)} to train, ${count(validation)} to validate, ${count(holdout)} held out`);
+
+  progress.enter('train');
+  const candidate = await trainOn[plan.device].train.executeWithOptions(
+    { summary: `${count(train)} rows on ${plan.device}` },
+    [{ ...common, prepared }],
+  );
+  progress.note(`${candidate.steps} steps, ${candidate.seconds.toFixed(1)} s`);
+
+  progress.enter('evaluate');
+  const scorecard = await onCpu.evaluate({ ...common, prepared, candidate, ...(champion && { champion }) });
+  progress.note(summaryOf(scorecard));
+  if (!scorecard.passed && !plan.overrideGates) return { status: 'gate-missed', scorecard };
+
+  progress.enter('approve');
+  const verdict = await decide(plan, progress, { dataset, candidate, scorecard });
+  if (verdict.status !== 'approved') return { status: verdict.status, verdict };
+
+  progress.enter('deploy');
+  const { version } = await onCpu.deploy({
+    ...common,
+    dataset,
+    prepared,
+    candidate,
+    scorecard,
+    verdict,
+    window,
+  });
+  progress.note(`version ${version}`);
+  const outcome = await executeChild(rollout, {
+    workflowId: rolloutWorkflowId(plan.model, version),
+    args: [{ model: plan.model, version, lifecycleId, project, bakes: plan.bakes }],
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    staticSummary: `${plan.model} version ${version}`,
+    typedSearchAttributes: workflowInfo().typedSearchAttributes,
+  });
+  progress.note(`version ${version} ${outcome.status}`);
+  if (outcome.status === 'rolled-back') return { status: 'rolled-back', version, rollout: outcome };
+  if (outcome.status === 'superseded') return { status: 'superseded', version, detail: outcome.reason };
+
+  await quick.watch({ model: plan.model, everyMs: plan.monitorEveryMs });
+  return { status: 'deployed', version, epoch: outcome.epoch, scorecard };
+}
+
+/** Asks the people that the policy names, and waits as long as it allows. */
+async function decide(
+  plan: LifecyclePlan,
+  progress: Progress,
+  made: { dataset: Output<'ingest'>; candidate: Output<'train'>; scorecard: Output<'evaluate'> },
+): Promise<Verdict> {
+  const requestId = requestIdOf(plan.lifecycleId);
+  const { policy, policyDigest, auto, deadlineMs, reminderMs } = plan.approval;
+  progress.wait(auto ? null : `approval ${requestId}`);
+  const verdict = await executeChild(approval, {
+    workflowId: approvalWorkflowId(requestId),
+    staticSummary: `May ${plan.model} go live?`,
+    typedSearchAttributes: workflowInfo().typedSearchAttributes,
+    args: [
+      {
+        requestId,
+        lifecycleId: plan.lifecycleId,
+        subject: {
+          model: plan.model,
+          modelDigest: made.candidate.model.sha256,
+          datasetDigest: made.dataset.digest,
+          scorecardDigest: made.scorecard.scorecard.sha256,
+          policyDigest,
+        },
+        policy,
+        auto,
+        requester: plan.trigger.by,
+        report: made.scorecard.report,
+        summary: summaryOf(made.scorecard),
+        deadlineMs,
+        ...(reminderMs && { reminderMs }),
+      },
+    ],
+  });
+  progress.wait(null);
+  const who = verdict.policy === 'auto' ? 'by policy' : verdict.decisions.map((one) => one.by).join(', ');
+  progress.note(`${verdict.status} ${who}`.trim());
+  return verdict;
+}
+
+/** A lifecycle that nobody owns (a test's) has nobody to tell; nor has one whose entity was deleted. */
+async function tellModel({ lifecycleId }: LifecyclePlan, status: string): Promise<void> {
+  const { parent } = workflowInfo();
+  if (!parent) return;
+  try {
+    await getExternalWorkflowHandle(parent.workflowId).signal(settledSignal, { lifecycleId, status });
+  } catch (error) {
+    if (!failedWith(error, 'NotFound') && !isGone(error)) throw error;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && /not found/i.test(error.message);
+}
+
+function summaryOf({ metrics, gates }: Output<'evaluate'>): string {
+  const shown = ['roc_auc', 'log_loss', 'accuracy', 'rmse', 'r2']
+    .map((name) => ({ name, value: metrics[name]?.value }))
+    .filter(({ value }) => typeof value === 'number')
+    .slice(0, 3)
+    .map(({ name, value }) => `${name} ${value!.toFixed(4)}`);
+  const missed = gates.filter((gate) => !gate.passed).map((gate) => gate.metric);
+  const judged = missed.length > 0 ? `missed: ${missed.join(', ')}` : `${gates.length} gates met`;
+  return [...shown, judged].join(', ');
+}
+
+function count(rows: number): string {
+  return rows.toLocaleString('en-US');
+}

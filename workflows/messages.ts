@@ -1,0 +1,26 @@
+/** Messages between our own workflows and to them, by the names that contracts give. */
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ApprovalState, Decision, DecisionReceipt } from '../contracts/approval.ts';
+import type { ModelDescription, ModelUpdates, Settled, TriggerRequest } from '../contracts/model.ts';
+
+const update = <K extends keyof ModelUpdates>(name: K) =>
+  defineUpdate<ModelUpdates[K][1], [ModelUpdates[K][0]]>(name);
+
+export const triggerUpdate = update('trigger');
+export const registerUpdate = update('register');
+export const requestPromotionUpdate = update('requestPromotion');
+export const activateUpdate = update('activate');
+export const rollbackUpdate = update('rollback');
+export const quarantineUpdate = update('quarantine');
+export const describeQuery = defineQuery<ModelDescription>('describe');
+export const settledSignal = defineSignal<[Settled]>('settled');
+/** The same as the update, for senders that cannot wait; works while no worker runs. */
+export const triggerSignal = defineSignal<[TriggerRequest]>('trigger');
+
+export const decideUpdate = defineUpdate<DecisionReceipt, [Decision]>('decide');
+/** The same, so that a person can answer from the Temporal Web UI. */
+export const decideSignal = defineSignal<[Decision]>('decide');
+export const approvalQuery = defineQuery<ApprovalState>('approval');
+
+/** Tells a rollout that its ticket is void, so that it need not bake to the end to find out. */
+export const supersededSignal = defineSignal<[string]>('superseded');

@@ -1,0 +1,131 @@
+/**
+ * The model entity's inbox: every accepted trigger gets exactly one disposition, and at most one
+ * lifecycle is in flight. Part of the workflow `model`, which holds the mutex around each call.
+ */
+import { ParentClosePolicy, startChild, workflowInfo } from '@temporalio/workflow';
+import type { LifecyclePlan, Trigger } from '../contracts/lifecycle.ts';
+import type { Disposition, ModelState, ProjectSetup, Settled, TriggerRequest } from '../contracts/model.ts';
+import { lifecycle } from './lifecycle.ts';
+import { quick } from './stages.ts';
+
+export class Inbox {
+  readonly #state: ModelState;
+
+  constructor(state: ModelState) {
+    this.#state = state;
+  }
+
+  /** Something waits, and nothing runs. */
+  hasNext(): boolean {
+    return this.#state.pending !== null && this.#state.inFlight === null;
+  }
+
+  async accept(request: TriggerRequest): Promise<Disposition> {
+    const { trigger, setup } = request;
+    if (this.#state.seen.includes(trigger.id)) return { status: 'duplicate' };
+    this.#state.seen.push(trigger.id);
+    if (setup) this.#state.setup = setup;
+    const disposition = await this.#dispose(request);
+    await quick.recordDisposition({ model: this.#state.model, request, disposition });
+    return disposition;
+  }
+
+  settle({ lifecycleId }: Settled): void {
+    if (this.#state.inFlight?.lifecycleId === lifecycleId) this.#state.inFlight = null;
+    if (this.#state.rollout?.lifecycleId === lifecycleId) this.#state.rollout = null;
+  }
+
+  /** Starts what waited while another ran. Its triggers were answered `merged` when they came. */
+  async startNext(): Promise<void> {
+    const next = this.#state.pending;
+    if (!next || this.#state.inFlight) return;
+    this.#state.pending = null;
+    await this.#start(next);
+  }
+
+  async #dispose(request: TriggerRequest): Promise<Disposition> {
+    const { trigger } = request;
+    if (!this.#state.setup) return { status: 'ignored', why: 'no project was ever run for this model' };
+    const cooling = trigger.kind === 'manual' ? undefined : this.#cooldown(trigger, this.#state.setup);
+    if (cooling) return { status: 'ignored', why: cooling };
+    await this.#forgetLost();
+    const { inFlight } = this.#state;
+    if (inFlight) {
+      this.#state.pending = merged(this.#state.pending, request);
+      return { status: 'merged', behind: inFlight.lifecycleId };
+    }
+    return { status: 'started', lifecycleId: await this.#start(request) };
+  }
+
+  /** Cooldown counts in event time, so that a replay of the past behaves as the past would have. */
+  #cooldown({ at }: Trigger, { cooldownMs }: ProjectSetup): string | undefined {
+    const since = this.#state.lookedUntil;
+    if (since === null || Date.parse(at) - Date.parse(since) >= cooldownMs) return undefined;
+    return `cooldown until ${new Date(Date.parse(since) + cooldownMs).toISOString()}`;
+  }
+
+  /** A lifecycle that was terminated could not say goodbye; ask before anything waits behind it. */
+  async #forgetLost(): Promise<void> {
+    const { inFlight } = this.#state;
+    if (!inFlight || (await quick.isRunning(inFlight))) return;
+    this.settle({ lifecycleId: inFlight.lifecycleId, status: 'lost' });
+  }
+
+  async #start(request: TriggerRequest): Promise<string> {
+    const plan = this.#plan(request);
+    this.#state.lifecycles++;
+    this.#state.inFlight = { lifecycleId: plan.lifecycleId, trigger: request.trigger };
+    this.#state.lookedUntil = request.trigger.at;
+    await startChild(lifecycle, {
+      workflowId: plan.lifecycleId,
+      args: [plan],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      staticSummary: `${request.trigger.kind}: ${request.trigger.reason}`.slice(0, 200),
+      searchAttributes: {
+        EsteiraModel: [plan.model],
+        EsteiraTrigger: [request.trigger.kind],
+      },
+      memo: { trigger: request.trigger },
+      workflowTaskTimeout: workflowInfo().taskTimeoutMs ?? '10 seconds',
+    });
+    return plan.lifecycleId;
+  }
+
+  #plan({ trigger, drill }: TriggerRequest): LifecyclePlan {
+    const setup = this.#state.setup!;
+    const { model, policy } = setup;
+    const champion = this.#state.slots?.champion;
+    const owned = this.#state.versions.find(({ version }) => version === champion?.version);
+    const auto = policy.policy === 'auto' || (policy.autoForRetrain && trigger.kind !== 'manual');
+    const from = new Date(Date.parse(trigger.at) - setup.windowMs).toISOString();
+    return {
+      lifecycleId: `lifecycle/${model}/${this.#state.lifecycles + 1}`,
+      model,
+      project: setup.project,
+      window: { from, until: trigger.at },
+      trigger,
+      ...(owned && { champion: { version: owned.version, model: owned.onnx } }),
+      approval: {
+        policy,
+        policyDigest: setup.policyDigest,
+        auto: drill?.overrideGates ? policy.policy === 'auto' : auto,
+        deadlineMs: setup.deadlineMs,
+        ...(setup.reminderMs && { reminderMs: setup.reminderMs }),
+      },
+      bakes: setup.bakes,
+      monitorEveryMs: setup.monitorEveryMs,
+      device: setup.device,
+      overrideGates: drill?.overrideGates ?? false,
+      shuffleLabels: drill?.shuffleLabels ?? false,
+    };
+  }
+}
+
+/** Triggers that wait become one: the newest window, a person's wish before a machine's, all reasons. */
+function merged(waiting: TriggerRequest | null, request: TriggerRequest): TriggerRequest {
+  if (!waiting) return request;
+  const latest = waiting.trigger.at > request.trigger.at ? waiting.trigger.at : request.trigger.at;
+  const lead = waiting.trigger.kind === 'manual' ? waiting : request;
+  const reason = `${waiting.trigger.reason}; ${request.trigger.reason}`.slice(0, 2_000);
+  return { ...lead, trigger: { ...lead.trigger, at: latest, reason } };
+}

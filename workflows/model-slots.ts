@@ -1,0 +1,168 @@
+/**
+ * Versions and slots of one model, as its entity holds them. Part of the workflow `model`, which
+ * holds the mutex around each call. Every change of slots is epoch + 1, written by an activity that
+ * checks approval, digests and epoch again where it takes effect.
+ */
+import { getExternalWorkflowHandle, log } from '@temporalio/workflow';
+import { failedWith } from '../contracts/failures.ts';
+import type {
+  Activation,
+  ActivationAnswer,
+  ModelState,
+  PromotionAnswer,
+  PromotionRequest,
+  Quarantine,
+  Refusal,
+  Registration,
+  RollbackAnswer,
+  RollbackRequest,
+  VersionState,
+} from '../contracts/model.ts';
+import { rolloutWorkflowId } from '../contracts/search.ts';
+import type { Slots } from '../contracts/serving.ts';
+import { supersededSignal } from './messages.ts';
+import { quick } from './stages.ts';
+
+export class Slotting {
+  readonly #state: ModelState;
+
+  constructor(state: ModelState) {
+    this.#state = state;
+  }
+
+  /** A number per model; the same lifecycle registers once, however often it asks. */
+  async register({ lifecycleId, package: made, onnx, verdict }: Registration): Promise<{ version: number }> {
+    const known = this.#state.versions.find((one) => one.lifecycleId === lifecycleId);
+    if (known) return { version: known.version };
+    const version = this.#state.nextVersion;
+    const registeredAt = new Date().toISOString();
+    await quick.writeVersion({
+      model: this.#state.model,
+      version,
+      package: made,
+      lifecycleId,
+      registeredAt,
+      verdict,
+    });
+    this.#state.nextVersion++;
+    this.#state.versions.push({ version, lifecycleId, package: made, onnx, quarantined: null });
+    return { version };
+  }
+
+  /** The newest version wins: an older rollout under way is superseded, an older request refused. */
+  async requestPromotion({ version, lifecycleId }: PromotionRequest): Promise<PromotionAnswer> {
+    const unfit = this.#unfit(version);
+    if (unfit) return unfit;
+    const { rollout, slots } = this.#state;
+    const newest = Math.max(rollout?.version ?? 0, slots?.champion?.version ?? 0);
+    if (version < newest) return refused('superseded', `version ${newest} is newer than ${version}`);
+    if (rollout && rollout.version !== version) await this.#supersede(`version ${version} is newer`);
+    const ticket = ++this.#state.tickets;
+    this.#state.rollout = { ticket, version, lifecycleId };
+    return { accepted: true, ticket, champion: slots?.champion?.version ?? null };
+  }
+
+  async activate({ ticket, version, to, share, reason }: Activation): Promise<ActivationAnswer> {
+    const { rollout, slots } = this.#state;
+    if (rollout?.ticket !== ticket || rollout.version !== version) {
+      return refused('superseded', `ticket ${ticket} of version ${version} is no longer valid`);
+    }
+    const unfit = to === 'none' ? undefined : this.#unfit(version);
+    if (unfit) return unfit;
+    const slot = this.#slotOf(version);
+    const champion = slots?.champion ?? null;
+    const previous = slots?.previous ?? null;
+    const change = {
+      challenger: { champion, previous, challenger: { ...slot, share } },
+      champion: { champion: slot, previous: champion, challenger: null },
+      none: { champion, previous, challenger: null },
+    }[to];
+    if (to === 'none' && !slots?.challenger) {
+      this.#state.rollout = null;
+      return { accepted: true, epoch: slots?.epoch ?? 1 };
+    }
+    const written = await this.#write({ ...change, reason, by: `rollout/${this.#state.model}/${version}` });
+    if (written.accepted && to !== 'challenger') this.#state.rollout = null;
+    return written;
+  }
+
+  /** Takes epoch + 1 at once; a rollout under way loses its ticket, and its version the challenger slot. */
+  async rollback({ by, reason }: RollbackRequest): Promise<RollbackAnswer> {
+    const { slots, rollout } = this.#state;
+    const target = slots?.challenger ? slots.champion : slots?.previous;
+    if (!slots || !target) return refused('no-previous', 'there is no earlier good version to go back to');
+    const unfit = this.#unfit(target.version);
+    if (unfit) return unfit;
+    if (rollout) await this.#supersede(`${by} rolled back: ${reason}`);
+    this.#state.rollout = null;
+    const leaving = slots.challenger ?? slots.champion;
+    const previous = slots.challenger ? slots.previous : null;
+    const written = await this.#write({ champion: target, challenger: null, previous, reason, by });
+    if (!written.accepted) return written;
+    if (leaving) this.#bar(leaving.version, `rolled back: ${reason}`);
+    return { accepted: true, epoch: written.epoch, version: target.version };
+  }
+
+  async quarantine({ version, reason }: Quarantine): Promise<{ accepted: boolean }> {
+    return { accepted: this.#bar(version, reason) };
+  }
+
+  async #write(change: Omit<Slots, 'model' | 'epoch' | 'at'>): Promise<ActivationAnswer> {
+    const epoch = (this.#state.slots?.epoch ?? 0) + 1;
+    const next: Slots = { model: this.#state.model, epoch, at: new Date().toISOString(), ...change };
+    try {
+      await quick.writeSlots(next);
+    } catch (error) {
+      if (failedWith(error, 'NotApproved'))
+        return refused('not-approved', 'no valid approval covers this package');
+      throw error;
+    }
+    this.#state.slots = next;
+    return { accepted: true, epoch };
+  }
+
+  /** Tells the older rollout at once, so that it need not bake to the end to find out. */
+  async #supersede(why: string): Promise<void> {
+    const { rollout, model } = this.#state;
+    if (!rollout) return;
+    try {
+      await getExternalWorkflowHandle(rolloutWorkflowId(model, rollout.version)).signal(
+        supersededSignal,
+        why,
+      );
+    } catch (error) {
+      // It has ended meanwhile: then its void ticket has nobody left to stop.
+      log.info('the older rollout was gone already', {
+        model,
+        version: rollout.version,
+        error: String(error),
+      });
+    }
+  }
+
+  #unfit(version: number): Refusal | undefined {
+    const known = this.#find(version);
+    if (!known) return refused('unknown-version', `${this.#state.model} has no version ${version}`);
+    return known.quarantined === null
+      ? undefined
+      : refused('quarantined', `version ${version} is quarantined: ${known.quarantined}`);
+  }
+
+  #bar(version: number, reason: string): boolean {
+    const known = this.#find(version);
+    if (known) known.quarantined = reason;
+    return known !== undefined;
+  }
+
+  #slotOf(version: number): { version: number; package: VersionState['package'] } {
+    return { version, package: this.#find(version)!.package };
+  }
+
+  #find(version: number): VersionState | undefined {
+    return this.#state.versions.find((one) => one.version === version);
+  }
+}
+
+function refused(code: Refusal['code'], detail: string): Refusal {
+  return { accepted: false, code, detail };
+}

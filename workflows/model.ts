@@ -1,0 +1,144 @@
+/**
+ * The durable owner of a model's name: the only writer of its versions and slots, and the only
+ * starter of its lifecycles. One object that answers "where is it, and what is it waiting for".
+ *
+ * It lives for ever by continue-as-new; its state is bounded (200 versions, 1,000 trigger ids), the
+ * rest is in the store. Handlers are set before the first await. A mutex guards read-modify-write,
+ * and is held for one small write at most, so a rollback never waits for a deploy.
+ */
+import {
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  log,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { parse } from '../contracts/failures.ts';
+import {
+  Activation,
+  PromotionRequest,
+  Quarantine,
+  Registration,
+  RollbackRequest,
+  TriggerRequest,
+} from '../contracts/model.ts';
+import type { ModelState } from '../contracts/model.ts';
+import * as messages from './messages.ts';
+import { Inbox } from './model-inbox.ts';
+import { Mutex } from './mutex.ts';
+import { Slotting } from './model-slots.ts';
+
+/** Server suggests at 4,096 events; tests ask for less. */
+const eventsAtMost = 4_000;
+
+export function newModelState(model: string): ModelState {
+  return {
+    model,
+    setup: null,
+    lifecycles: 0,
+    inFlight: null,
+    pending: null,
+    seen: [],
+    lookedUntil: null,
+    versions: [],
+    nextVersion: 1,
+    slots: null,
+    tickets: 0,
+    rollout: null,
+  };
+}
+
+/** @param input the model's name at the very start; its state when it continues as new. */
+export async function model(input: string | ModelState, limit = eventsAtMost): Promise<never> {
+  const state = typeof input === 'string' ? newModelState(input) : input;
+  const mutex = new Mutex();
+  const inbox = new Inbox(state);
+  const slotting = new Slotting(state);
+  const shown = <T>(turn: () => Promise<T>) => mutex.run(turn).finally(() => show(state));
+  const valid = <T>(schema: Parameters<typeof parse>[0]) => ({
+    validator: (value: T) => void parse(schema, value),
+  });
+
+  setHandler(messages.describeQuery, () => ({ ...state, waitsFor: waitsFor(state) }));
+  setHandler(messages.triggerUpdate, (request) => shown(() => inbox.accept(request)), valid(TriggerRequest));
+  setHandler(messages.registerUpdate, (made) => shown(() => slotting.register(made)), valid(Registration));
+  setHandler(
+    messages.requestPromotionUpdate,
+    (request) => shown(() => slotting.requestPromotion(request)),
+    valid(PromotionRequest),
+  );
+  setHandler(messages.activateUpdate, (change) => shown(() => slotting.activate(change)), valid(Activation));
+  setHandler(
+    messages.rollbackUpdate,
+    (request) => shown(() => slotting.rollback(request)),
+    valid(RollbackRequest),
+  );
+  setHandler(
+    messages.quarantineUpdate,
+    (order) => shown(() => slotting.quarantine(order)),
+    valid(Quarantine),
+  );
+  setHandler(messages.triggerSignal, async (request) => {
+    // A signal handler must never throw: it would end the entity.
+    const read = TriggerRequest.safeParse(request);
+    if (read.success) await shown(() => inbox.accept(read.data));
+    else log.warn('a malformed trigger signal was dropped', { model: state.model });
+  });
+  setHandler(messages.settledSignal, (settled) => inbox.settle(settled));
+
+  show(state);
+  for (;;) {
+    const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;
+    await condition(() => inbox.hasNext() || full());
+    if (inbox.hasNext()) await shown(() => inbox.startNext());
+    else {
+      await condition(() => allHandlersFinished() && !mutex.locked);
+      await continueAsNew<typeof model>(bounded(state), limit);
+    }
+  }
+}
+
+/** What is carried on: versions that matter and the newest 200; the newest 1,000 trigger ids. */
+function bounded(state: ModelState): ModelState {
+  const { slots } = state;
+  const inSlots = new Set([slots?.champion, slots?.challenger, slots?.previous].map((slot) => slot?.version));
+  const newest = state.nextVersion - 200;
+  return {
+    ...state,
+    seen: state.seen.slice(-1_000),
+    versions: state.versions.filter(({ version }) => version >= newest || inSlots.has(version)),
+  };
+}
+
+function waitsFor({ inFlight, pending, rollout, setup }: ModelState): string {
+  if (rollout) return `the rollout of version ${rollout.version}`;
+  if (inFlight) return `${inFlight.lifecycleId}${pending ? ', then one more trigger' : ''}`;
+  return setup ? 'a trigger' : 'its first run';
+}
+
+function show(state: ModelState): void {
+  const { model: name, slots, versions, inFlight } = state;
+  upsertSearchAttributes({
+    EsteiraModel: [name],
+    EsteiraState: [inFlight ? 'running' : 'waiting'],
+    ...(slots?.champion && { EsteiraVersion: [slots.champion.version] }),
+  });
+  const slot = (label: string, version: number | undefined) => `| ${label} | ${version ?? '–'} |`;
+  setCurrentDetails(
+    [
+      `### ${name}`,
+      `waits for **${waitsFor(state)}**`,
+      '',
+      '| slot | version |',
+      '|-|-|',
+      slot('champion', slots?.champion?.version),
+      slot(`challenger ${slots?.challenger?.share ?? ''}`.trim(), slots?.challenger?.version),
+      slot('previous', slots?.previous?.version),
+      '',
+      `epoch ${slots?.epoch ?? 0}, ${versions.length} versions, ${state.lifecycles} lifecycles`,
+    ].join('\n'),
+  );
+}

@@ -1,0 +1,38 @@
+/**
+ * One look at one window of predictions: the body of the model's Schedule, a short workflow a tick.
+ *
+ * A tick never retrains by itself: it tells the model entity what it found, which decides.
+ */
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type { MonitorOutcome, MonitorPlan } from '../contracts/monitor.ts';
+import { onTick } from './stages.ts';
+
+/** @param plan without a window, the window ends at the moment the Schedule meant. */
+export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
+  const { model } = plan;
+  upsertSearchAttributes({ EsteiraModel: [model], EsteiraStage: ['monitor'], EsteiraState: ['running'] });
+  const window = plan.window ?? scheduledWindow(plan.everyMs);
+  const tick = await onTick.monitor.executeWithOptions(
+    { summary: `${window.from.slice(0, 16)} to ${window.until.slice(0, 16)}` },
+    [{ model, window }],
+  );
+  if (tick.alerts.length > 0) await onTick.notify({ model, tick });
+  const retrain = await onTick.retrain({ model, tick });
+  const lines = [
+    `### ${model}: ${tick.rows} predictions, ${tick.alerts.length} alerts`,
+    ...tick.alerts.map((alert) => `- **${alert.kind}** ${alert.message}`),
+    ...retrain.map((answer) => `- rule **${answer.rule}**: ${answer.reason} → ${answer.disposition.status}`),
+  ];
+  setCurrentDetails(lines.join('\n'));
+  upsertSearchAttributes({
+    EsteiraState: ['closed'],
+    EsteiraOutcome: [tick.alerts.length > 0 ? 'alert' : 'quiet'],
+  });
+  return { tick, retrain, at: new Date().toISOString() };
+}
+
+function scheduledWindow(everyMs: number): { from: string; until: string } {
+  const scheduled = workflowInfo().searchAttributes['TemporalScheduledStartTime']?.[0];
+  const until = scheduled instanceof Date ? scheduled.getTime() : Math.floor(Date.now() / everyMs) * everyMs;
+  return { from: new Date(until - everyMs).toISOString(), until: new Date(until).toISOString() };
+}

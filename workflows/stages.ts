@@ -1,0 +1,73 @@
+/**
+ * How the workflows reach the activities: one proxy per kind of work, with the reason of its bounds.
+ *
+ * Each has a bound in time over all attempts (`scheduleToCloseTimeout`), so that nothing is retried
+ * for ever, and a heartbeat where a dead worker should be noticed before the attempt's own bound.
+ */
+import { proxyActivities } from '@temporalio/workflow';
+import type { AllActivities } from '../contracts/activities.ts';
+import type { StageActivities } from '../contracts/lifecycle.ts';
+import { taskQueues } from '../contracts/search.ts';
+
+// Minutes of I/O and arithmetic; the heartbeat timeout is what a killed worker costs.
+export const onCpu = proxyActivities<
+  Pick<StageActivities, 'ingest' | 'validate' | 'prepare' | 'evaluate' | 'deploy'>
+>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '1 hour',
+  scheduleToCloseTimeout: '6 hours',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 20 },
+});
+
+// Hours, in a child process that checkpoints: the next attempt goes on where the lost one stood.
+const training = {
+  startToCloseTimeout: '12 hours',
+  scheduleToCloseTimeout: '3 days',
+  heartbeatTimeout: '10 seconds',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 50 },
+} as const;
+export const trainOn = {
+  cpu: proxyActivities<Pick<StageActivities, 'train'>>({ taskQueue: taskQueues.cpu, ...training }),
+  gpu: proxyActivities<Pick<StageActivities, 'train'>>({ taskQueue: taskQueues.gpu, ...training }),
+};
+
+// One small write or one message. A store that is down for an hour must not lose a promotion.
+export const quick = proxyActivities<
+  Pick<
+    AllActivities,
+    | 'recordApproval'
+    | 'recordDisposition'
+    | 'isRunning'
+    | 'writeVersion'
+    | 'writeSlots'
+    | 'watch'
+    | 'requestPromotion'
+    | 'shift'
+    | 'quarantine'
+  >
+>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '2 hours',
+  retry: { initialInterval: '200 milliseconds', maximumInterval: '20 seconds' },
+});
+
+// Watching replicas: they need time to load; a replica set that is down for 10 minutes is an answer.
+export const onReplicas = proxyActivities<Pick<AllActivities, 'settle' | 'observe'>>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '10 minutes',
+  scheduleToCloseTimeout: '1 hour',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '20 seconds' },
+});
+
+// A pass over one window of the prediction log. The next tick comes anyway, so it is not chased for days.
+export const onTick = proxyActivities<Pick<AllActivities, 'monitor' | 'retrain' | 'notify'>>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '30 minutes',
+  scheduleToCloseTimeout: '2 hours',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 10 },
+});
