@@ -2,7 +2,7 @@
  * The model entity's inbox: every accepted trigger gets exactly one disposition, and at most one
  * lifecycle is in flight. Part of the workflow `model`, which holds the mutex around each call.
  */
-import { ParentClosePolicy, startChild, workflowInfo } from '@temporalio/workflow';
+import { ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { LifecyclePlan, Trigger } from '../contracts/lifecycle.ts';
 import type { Disposition, ModelState, ProjectSetup, Settled, TriggerRequest } from '../contracts/model.ts';
 import { lifecycle } from './lifecycle.ts';
@@ -86,7 +86,6 @@ export class Inbox {
         EsteiraTrigger: [request.trigger.kind],
       },
       memo: { trigger: request.trigger },
-      workflowTaskTimeout: workflowInfo().taskTimeoutMs ?? '10 seconds',
     });
     return plan.lifecycleId;
   }

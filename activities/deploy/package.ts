@@ -1,0 +1,103 @@
+/**
+ * The package: everything a replica needs to serve a version and everything a person needs to trust
+ * it — the ONNX file, its signature, a golden batch with the predictions to repeat, the card, and the
+ * reference that monitoring compares with.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Artifact } from '../../contracts/artifact.ts';
+import { DatasetManifest } from '../../contracts/dataset.ts';
+import { Scorecard } from '../../contracts/evaluation.ts';
+import type { Input } from '../../contracts/lifecycle.ts';
+import { PreparedManifest } from '../../contracts/prepared.ts';
+import { PinnedProject } from '../../contracts/project.ts';
+import type { Columns, Golden, Package, Signature } from '../../contracts/serving.ts';
+import type { DuckDb } from '../../infra/duckdb.ts';
+import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
+import { putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+import { cardOf } from './card.ts';
+import { referenceOf } from './reference.ts';
+
+/** Rows of the golden batch: enough to meet every branch of a small graph, few enough to run at each load. */
+const goldenRows = 32;
+/** Another processor may add in another order; more than this is another model. */
+const goldenTolerance = 1e-4;
+
+export interface PackageDeps {
+  store: Store;
+  openDuckDb(folder: string): Promise<DuckDb>;
+  workFolder: string;
+  /** @returns the first output, row-major, for column-wise rows. */
+  score(modelPath: string, signature: Signature, columns: Columns): Promise<number[]>;
+}
+
+export async function buildPackage(
+  deps: PackageDeps,
+  input: Input<'deploy'>,
+): Promise<{ stored: Artifact; onnx: Artifact }> {
+  const { store } = deps;
+  const pinned = await readJsonBlob(store, input.project, PinnedProject);
+  const prepared = await readJsonBlob(store, input.prepared.manifest, PreparedManifest);
+  const dataset = await readJsonBlob(store, input.dataset.manifest, DatasetManifest);
+  const scorecard = await readJsonBlob(store, input.scorecard.scorecard, Scorecard);
+  const { signature } = prepared;
+  const onnx = input.candidate.model;
+  await mkdir(deps.workFolder, { recursive: true });
+  const folder = await mkdtemp(join(deps.workFolder, 'deploy-'));
+  const db = await deps.openDuckDb(folder);
+  try {
+    const golden = await goldenOf(deps, db, prepared, onnx);
+    const reference = await referenceOf(
+      db,
+      await store.localPath(prepared.reference.artifact),
+      signature,
+      scorecard,
+    );
+    const made: Package = {
+      model: pinned.project.model,
+      task: pinned.project.task,
+      onnx,
+      signature,
+      golden: await putJsonBlob(store, golden),
+      card: await store.putBlob(cardOf(pinned, dataset, prepared, scorecard, input), 'text/markdown'),
+      scorecard: input.scorecard.scorecard,
+      report: input.scorecard.report,
+      reference,
+      metrics: Object.fromEntries(
+        Object.entries(scorecard.metrics).map(([name, { value }]) => [name, value]),
+      ),
+      lifecycleId: input.lifecycleId,
+      datasetDigest: input.dataset.digest,
+      window: input.window,
+      project: input.project,
+    };
+    return { stored: await putJsonBlob(store, made), onnx };
+  } finally {
+    await db.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function goldenOf(
+  deps: PackageDeps,
+  db: DuckDb,
+  prepared: PreparedManifest,
+  onnx: Artifact,
+): Promise<Golden> {
+  const { signature } = prepared;
+  const holdout = await deps.store.localPath(prepared.holdout[0]!.artifact);
+  const selected = signature.inputs.map(({ name, kind }) =>
+    kind === 'timestamp'
+      ? `epoch_ms(${quoteIdentifier(name)}) AS ${quoteIdentifier(name)}`
+      : quoteIdentifier(name),
+  );
+  const rows = await db.rows<Record<string, string | number | boolean | null>>(
+    `SELECT ${selected.join(', ')} FROM read_parquet(${quoteLiteral(holdout)}) LIMIT ${goldenRows}`,
+  );
+  const inputs = Object.fromEntries(
+    signature.inputs.map(({ name }) => [name, rows.map((row) => row[name] ?? null)]),
+  );
+  const outputs = await deps.score(await deps.store.localPath(onnx), signature, inputs);
+  return { rows: rows.length, inputs, outputs, tolerance: goldenTolerance };
+}

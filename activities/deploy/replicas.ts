@@ -1,0 +1,150 @@
+/**
+ * What the serving replicas report, read from the store: who is alive, what they have loaded, and
+ * how a challenger does beside the champion.
+ */
+import { Context } from '@temporalio/activity';
+import type { ObserveInput } from '../../contracts/activities.ts';
+import type { Rollout, Task } from '../../contracts/project.ts';
+import type { Observation } from '../../contracts/rollout.ts';
+import { latencyBoundsMs, ReplicaStatus } from '../../contracts/serving.ts';
+import type { VersionCounters } from '../../contracts/serving.ts';
+import { readJson } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+
+/** A replica reports each second; after ten it is taken for gone. */
+const aliveMs = 10_000;
+const patienceMs = 120_000;
+const pollMs = 250;
+
+export async function liveReplicas(store: Store, now = Date.now()): Promise<ReplicaStatus[]> {
+  const alive: ReplicaStatus[] = [];
+  for await (const { key } of store.list('replicas/')) {
+    const found = await readJson(store, key, ReplicaStatus);
+    if (found && now - Date.parse(found.value.at) < aliveMs) alive.push(found.value);
+  }
+  return alive;
+}
+
+/** Waits until every live replica acts on `epoch` and has `version`, or one says that it cannot. */
+export async function settle(
+  store: Store,
+  { model, version, epoch }: { model: string; version: number; epoch: number },
+): Promise<{ ready: boolean; reason: string }> {
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    const replicas = await liveReplicas(store);
+    const states = replicas.map((replica) => ({ replica: replica.replica, state: replica.models[model] }));
+    for (const { replica, state } of states) {
+      const failed = state?.failed.find((one) => one.version === version);
+      if (failed) return { ready: false, reason: `replica ${replica} cannot load it: ${failed.reason}` };
+    }
+    const ready = states.filter(
+      ({ state }) => state && state.epoch >= epoch && state.loaded.includes(version),
+    );
+    if (states.length > 0 && ready.length === states.length) {
+      return { ready: true, reason: `${ready.length} replicas ready` };
+    }
+    if (Date.now() > until) {
+      const reason =
+        states.length === 0 ? 'no serving replica is alive' : 'not every replica got ready in time';
+      return { ready: false, reason };
+    }
+    Context.current().heartbeat({ ready: ready.length, of: states.length });
+    await Context.current().sleep(pollMs);
+  }
+}
+
+/** Judges the challenger by what all live replicas counted since they loaded it. */
+export async function observe(
+  store: Store,
+  { model, version, champion, share }: ObserveInput,
+  limits: Rollout,
+  task: Task,
+): Promise<Observation> {
+  const replicas = await liveReplicas(store);
+  const states = replicas.flatMap(({ models }) => (models[model] ? [models[model]] : []));
+  const counters = states.flatMap((state) => state.counters);
+  const seen = summed(counters.filter((one) => one.version === version));
+  const peer = summed(counters.filter((one) => one.version === champion));
+  const failed = states.flatMap((state) => state.failed).find((one) => one.version === version);
+  const enough = seen.rows >= limits.minRows;
+  const found = {
+    share,
+    rows: seen.rows,
+    requests: seen.requests,
+    errorRate: seen.requests > 0 ? seen.errors / seen.requests : null,
+    latencyRatio: enough ? ratio(percentile95(seen.latency), percentile95(peer.latency)) : null,
+    agreement: enough ? agreementOf(seen.agreement, task) : null,
+  };
+  const wrong = failed?.reason ?? complaint(found, limits);
+  const reason = wrong ?? describe(found, enough, limits);
+  return { ...found, healthy: wrong === undefined, reason };
+}
+
+type Found = Pick<Observation, 'errorRate' | 'latencyRatio' | 'agreement' | 'rows'>;
+
+function complaint({ errorRate, latencyRatio, agreement }: Found, limits: Rollout): string | undefined {
+  if (errorRate !== null && errorRate > limits.maxErrorRate) {
+    return `${(errorRate * 100).toFixed(1)} % of its requests fail, more than ${limits.maxErrorRate * 100} %`;
+  }
+  if (latencyRatio !== null && latencyRatio > limits.maxLatencyRatio) {
+    return `it is ${latencyRatio.toFixed(1)} times slower than the champion, more than ${limits.maxLatencyRatio}`;
+  }
+  if (agreement !== null && agreement < limits.minAgreement) {
+    return `it agrees with the champion by ${agreement.toFixed(2)} only, less than ${limits.minAgreement}`;
+  }
+  return undefined;
+}
+
+function describe({ rows, agreement }: Found, enough: boolean, limits: Rollout): string {
+  if (!enough) return `healthy so far, but ${rows} rows are too few to judge by (${limits.minRows})`;
+  return `healthy: ${rows} rows, agreement ${agreement === null ? 'unknown' : agreement.toFixed(2)}`;
+}
+
+function summed(counters: VersionCounters[]): Omit<VersionCounters, 'version'> {
+  const total = {
+    requests: 0,
+    rows: 0,
+    errors: 0,
+    latency: Array.from({ length: latencyBoundsMs.length + 1 }, () => 0),
+    agreement: { n: 0, x: 0, y: 0, xx: 0, yy: 0, xy: 0, same: 0 },
+  };
+  for (const one of counters) {
+    total.requests += one.requests;
+    total.rows += one.rows;
+    total.errors += one.errors;
+    one.latency.forEach((count, i) => (total.latency[i]! += count));
+    for (const key of ['n', 'x', 'y', 'xx', 'yy', 'xy', 'same'] as const)
+      total.agreement[key] += one.agreement[key];
+  }
+  return total;
+}
+
+/** Upper bound of the bucket that holds the 95th percentile, in ms. Null when nothing was counted. */
+export function percentile95(latency: readonly number[]): number | null {
+  const all = latency.reduce((sum, count) => sum + count, 0);
+  if (all === 0) return null;
+  let below = 0;
+  for (const [i, count] of latency.entries()) {
+    below += count;
+    if (below >= 0.95 * all) return latencyBoundsMs[i] ?? 2 * latencyBoundsMs.at(-1)!;
+  }
+  return null;
+}
+
+function ratio(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : a / b;
+}
+
+/** Pearson's correlation of the two predictions; share of equal classes for multiclass. Null if one is constant. */
+export function agreementOf(sums: VersionCounters['agreement'], task: Task): number | null {
+  const { n, x, y, xx, yy, xy, same } = sums;
+  if (n === 0) return null;
+  if (task === 'multiclass-classification') return same / n;
+  const varianceX = xx - (x * x) / n;
+  const varianceY = yy - (y * y) / n;
+  // A constant answer agrees with nothing that varies; two constants tell nothing.
+  if (varianceX <= 1e-12 * n && varianceY <= 1e-12 * n) return null;
+  if (varianceX <= 1e-12 * n || varianceY <= 1e-12 * n) return 0;
+  return (xy - (x * y) / n) / Math.sqrt(varianceX * varianceY);
+}

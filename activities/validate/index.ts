@@ -1,0 +1,94 @@
+/**
+ * Validate: holds a dataset version against the project's checks and the schema of the last good
+ * version, and files its profile. A broken `error` check is an outcome, not a failure.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatasetManifest } from '../../contracts/dataset.ts';
+import { parse } from '../../contracts/failures.ts';
+import { stages } from '../../contracts/lifecycle.ts';
+import type { BrokenCheck, StageActivities } from '../../contracts/lifecycle.ts';
+import { PinnedProject } from '../../contracts/project.ts';
+import type { DuckDb } from '../../infra/duckdb.ts';
+import { quoteLiteral } from '../../infra/duckdb.ts';
+import { createJson, putJsonBlob, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+import { countingOf, examplesOf, judge } from './checks.ts';
+import { profileOf } from './profile.ts';
+import { compareSchemas } from './schema.ts';
+
+export interface ValidateDeps {
+  store: Store;
+  openDuckDb(folder: string): Promise<DuckDb>;
+  workFolder: string;
+}
+
+const examplesAtMost = 10;
+
+export function createValidate(deps: ValidateDeps): Pick<StageActivities, 'validate'> {
+  return {
+    async validate(input) {
+      const { lifecycleId, project: artifact, dataset } = parse(stages.validate.input, input);
+      const startedAt = Date.now();
+      const { project } = await readJsonBlob(deps.store, artifact, PinnedProject);
+      const manifest = await readJsonBlob(deps.store, dataset.manifest, DatasetManifest);
+      await mkdir(deps.workFolder, { recursive: true });
+      const folder = await mkdtemp(join(deps.workFolder, 'validate-'));
+      const db = await deps.openDuckDb(folder);
+      try {
+        await openParts(db, deps.store, manifest);
+        const broken = await breaches(db, project.checks, manifest);
+        const lastGood = await readJson(deps.store, lastGoodKey(manifest.name), DatasetManifest);
+        broken.push(...compareSchemas(lastGood?.value, manifest));
+        const profile = await putJsonBlob(deps.store, await profileOf(db, manifest));
+        const passed = broken.every((one) => one.severity === 'warn');
+        if (passed) await swapJson(deps.store, lastGoodKey(manifest.name), manifest, lastGood?.etag);
+        const output = { passed, broken: broken.slice(0, 50), checks: project.checks.length + 1, profile };
+        const seconds = (Date.now() - startedAt) / 1_000;
+        await createJson(deps.store, `runs/${lifecycleId}/validate/record.json`, { input, output, seconds });
+        return output;
+      } finally {
+        await db.close();
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+const lastGoodKey = (name: string) => `datasets/${name}/refs/last-good.json`;
+
+async function openParts(db: DuckDb, store: Store, manifest: DatasetManifest): Promise<void> {
+  const paths = await Promise.all(manifest.parts.map(({ artifact }) => store.localPath(artifact)));
+  await db.run(`CREATE VIEW dataset AS SELECT * FROM read_parquet([${paths.map(quoteLiteral).join(', ')}])`);
+}
+
+/** Counts every check in one scan, then fetches examples only for those that are broken. */
+async function breaches(
+  db: DuckDb,
+  checks: PinnedProject['project']['checks'],
+  manifest: DatasetManifest,
+): Promise<BrokenCheck[]> {
+  if (checks.length === 0) return [];
+  const countings = checks.map((check) => countingOf(check, manifest));
+  const selected = countings.map(({ sql }, i) => `${sql} AS c${i}`).join(', ');
+  const [counts] = await db.rows<Record<string, number>>(`SELECT ${selected} FROM dataset`);
+  const broken: BrokenCheck[] = [];
+  for (const [i, check] of checks.entries()) {
+    const found = judge(check, Number(counts![`c${i}`]), manifest);
+    if (!found) continue;
+    const where = examplesOf(check, manifest);
+    const rows = where
+      ? await db.rows<Record<string, unknown>>(`SELECT * FROM dataset WHERE ${where} LIMIT ${examplesAtMost}`)
+      : [];
+    broken.push({ ...found, examples: rows.map(shortened) });
+  }
+  return broken;
+}
+
+/** At most 12 columns of at most 200 characters: examples travel through Temporal. */
+function shortened(row: Record<string, unknown>): Record<string, string | null> {
+  const entries = Object.entries(row).slice(0, 12);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, value === null ? null : String(value).slice(0, 200)]),
+  );
+}
