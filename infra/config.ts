@@ -1,0 +1,149 @@
+/**
+ * What the environment may say, and the only reader of it.
+ *
+ * A wrong value, or an `ESTEIRA_…` name nobody knows, stops the start with one sentence: what is wrong, what it
+ * is, what is allowed. An empty variable counts as unset, as shells and compose files make it. Variables that a
+ * library owns (`AWS_…`, `TEMPORAL_…`) keep their usual names and meaning.
+ */
+import { availableParallelism, homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { NativeConnectionOptions } from '@temporalio/worker';
+import { z } from 'zod';
+import { didYouMean } from './nearest.ts';
+
+/** The environment, not the code, must be mended. Its message is the whole story; print no stack. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+export type LogLevel = (typeof logLevels)[number];
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
+
+export interface Config {
+  /** Absolute: the embedded server's state, journals, spilled data. */
+  home: string;
+  /** Absolute: what can be fetched or computed again. Safe to delete when nothing runs. */
+  cacheHome: string;
+  /** `file:///…` or `s3://bucket/prefix?endpoint=…&region=…`: all that opens the store but the credentials. */
+  store: string;
+  temporal: {
+    /** Only when the environment or a Temporal profile names a server; else the local one is started. */
+    address?: string;
+    namespace: string;
+    /** For `NativeConnection.connect` and `Connection.connect` alike; lacks `address` when that is absent. */
+    connection: NativeConnectionOptions;
+  };
+  logLevel: LogLevel;
+  color: boolean;
+  serving: { host: string; port: number };
+  duckdb: { memory: string; threads: number };
+}
+
+/** Name → how it is read, and how the allowed values are put into words. */
+const variables = {
+  ESTEIRA_HOME: { schema: z.string().default('.esteira'), allowed: 'a folder' },
+  ESTEIRA_CACHE: { schema: z.string().default(join(homedir(), '.cache', 'esteira')), allowed: 'a folder' },
+  ESTEIRA_STORE: {
+    schema: z
+      .string()
+      .regex(/^(file:.+|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[^?]*)?(\?.*)?)$/)
+      .optional(),
+    allowed: 'file:<folder> or s3://<bucket>/<prefix>',
+  },
+  ESTEIRA_SERVING_PORT: {
+    schema: z.coerce.number().int().min(0).max(65_535).default(8080),
+    allowed: 'a whole number from 0 to 65535',
+  },
+  // Room for a sort of three million rows in memory or spilled, the process staying under 1.5 GB.
+  ESTEIRA_DUCKDB_MEMORY: {
+    schema: z
+      .string()
+      .regex(/^[1-9][0-9]*(MB|GB|MiB|GiB)$/)
+      .default('1GB'),
+    allowed: 'a size such as 512MB or 2GB',
+  },
+  ESTEIRA_DUCKDB_THREADS: {
+    schema: z.coerce.number().int().min(1).max(256).default(availableParallelism()),
+    allowed: 'a whole number from 1 to 256',
+  },
+  LOG_LEVEL: { schema: z.enum(logLevels).default('info'), allowed: logLevels.join(', ') },
+} as const;
+
+type Values = { [N in keyof typeof variables]: z.infer<(typeof variables)[N]['schema']> };
+export type Environment = Record<string, string | undefined>;
+
+/** @throws {ConfigError} on the first thing wrong */
+export function readConfig(env: Environment = process.env): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  refuseUnknown(Object.keys(given));
+  const values = readValues(given);
+  const home = resolve(values.ESTEIRA_HOME);
+  return {
+    home,
+    cacheHome: resolve(values.ESTEIRA_CACHE),
+    store: storeUri(values.ESTEIRA_STORE, home, given),
+    temporal: readTemporal(given as Record<string, string>),
+    logLevel: values.LOG_LEVEL,
+    color: given['NO_COLOR'] === undefined,
+    serving: { host: '127.0.0.1', port: values.ESTEIRA_SERVING_PORT },
+    duckdb: { memory: values.ESTEIRA_DUCKDB_MEMORY, threads: values.ESTEIRA_DUCKDB_THREADS },
+  };
+}
+
+function refuseUnknown(names: string[]): void {
+  const known = Object.keys(variables);
+  const stranger = names.find((name) => name.startsWith('ESTEIRA_') && !known.includes(name));
+  if (!stranger) return;
+  const ours = known.filter((name) => name.startsWith('ESTEIRA_'));
+  throw new ConfigError(
+    `${stranger} is not a setting${didYouMean(stranger, ours)}; known: ${ours.join(', ')}.`,
+  );
+}
+
+function readValues(env: Environment): Values {
+  const read = Object.entries(variables).map(([name, { schema, allowed }]) => {
+    const result = schema.safeParse(env[name]);
+    if (result.success) return [name, result.data];
+    const guess = name === 'LOG_LEVEL' ? didYouMean(env[name] ?? '', [...logLevels]) : '';
+    throw new ConfigError(`${name} is "${env[name]}"${guess}; allowed: ${allowed}.`);
+  });
+  return Object.fromEntries(read) as Values;
+}
+
+/** A custom endpoint or a region travels in the URI, so that it reaches every process that is given the store. */
+function storeUri(given: string | undefined, home: string, env: Environment): string {
+  if (!given) return pathToFileURL(join(home, 'store')).href;
+  if (given.startsWith('file:')) {
+    if (given.startsWith('file:///')) return pathToFileURL(fileURLToPath(given)).href;
+    return pathToFileURL(resolve(given.slice('file:'.length))).href;
+  }
+  const uri = new URL(given);
+  const endpoint = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'];
+  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'];
+  if (endpoint && !uri.searchParams.has('endpoint')) uri.searchParams.set('endpoint', endpoint);
+  if (region && !uri.searchParams.has('region')) uri.searchParams.set('region', region);
+  return uri.href;
+}
+
+/** As every Temporal tool reads it: `TEMPORAL_…` over the profile in its TOML file. */
+function readTemporal(env: Record<string, string>): Config['temporal'] {
+  try {
+    const { namespace = 'default', connectionOptions } = loadClientConnectConfig({ overrideEnvVars: env });
+    const connection = Object.fromEntries(
+      Object.entries(connectionOptions).filter(([, value]) => value !== undefined),
+    ) as NativeConnectionOptions;
+    const { address } = connection;
+    return { ...(address ? { address } : {}), namespace, connection };
+  } catch (error) {
+    throw new ConfigError(
+      `The Temporal settings (TEMPORAL_… or its profile) cannot be read: ${String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

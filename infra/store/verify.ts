@@ -1,0 +1,60 @@
+/** Digests: bytes are checked whenever they enter or leave a store. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import type { Artifact } from '../../contracts/artifact.ts';
+import { permanent } from '../../contracts/failures.ts';
+import type { Bytes } from './store.ts';
+
+/**
+ * Passes a blob's chunks on, one behind, so that the last is given only once the digest agrees.
+ * @throws DigestMismatch, also when there are too many or too few bytes
+ */
+export async function* verified(
+  source: AsyncIterable<Uint8Array>,
+  artifact: Artifact,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  let held: Uint8Array | undefined;
+  for await (const chunk of source) {
+    hash.update(chunk);
+    if (held) yield held;
+    held = chunk;
+  }
+  agree(artifact, hash.digest('hex'));
+  if (held) yield held;
+}
+
+/** Reads the whole file. @throws DigestMismatch */
+export async function verifyFile(path: string, artifact: Artifact): Promise<void> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
+    hash.update(chunk as Uint8Array);
+  agree(artifact, hash.digest('hex'));
+}
+
+/** Writes a source into an open file. @returns its digest and length */
+export async function spool(source: Bytes, file: FileHandle): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of chunksOf(source)) {
+    hash.update(chunk);
+    for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;
+    bytes += chunk.byteLength;
+  }
+  return { sha256: hash.digest('hex'), bytes };
+}
+
+export function chunksOf(source: Bytes): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+  if (typeof source === 'string') return [Buffer.from(source)];
+  return source instanceof Uint8Array ? [source] : source;
+}
+
+function agree({ uri, sha256 }: Artifact, actual: string): void {
+  if (actual === sha256) return;
+  throw permanent('DigestMismatch', `${uri} holds other bytes than were stored`, {
+    uri,
+    expected: sha256,
+    actual,
+  });
+}
