@@ -1,0 +1,90 @@
+/**
+ * A real S3 server for tests: versitygw over a temporary folder, built once by Go into the cache.
+ * Where there is no Go, the S3 half of a suite is skipped, and says so.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readConfig } from '../../infra/config.ts';
+
+const version = 'v1.8.0';
+
+export interface S3Server {
+  /** A store URI in a bucket of its own. */
+  uri: string;
+  endpoint: string;
+  stop(): Promise<void>;
+}
+
+/** @returns the server, or why there is none. Sets this process's AWS credentials to the server's. */
+export async function startS3(): Promise<S3Server | string> {
+  const binary = await findOrBuild();
+  if (!binary.startsWith('/')) return binary;
+  const root = await mkdtemp(join(tmpdir(), 'esteira-s3-'));
+  await mkdir(join(root, 'data', 'esteira-test'), { recursive: true });
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test-secret' });
+  const port = await freePort();
+  const args = ['--port', `127.0.0.1:${port}`, '--access', 'test', '--secret', 'test-secret', '--quiet'];
+  const child = spawn(binary, [...args, 'posix', join(root, 'data')], {
+    stdio: 'ignore',
+  });
+  const endpoint = `http://127.0.0.1:${port}`;
+  const problem = await answers(endpoint, child);
+  if (problem) return problem;
+  return {
+    uri: `s3://esteira-test/store?endpoint=${encodeURIComponent(endpoint)}`,
+    endpoint,
+    stop: () => stop(child, root),
+  };
+}
+
+async function findOrBuild(): Promise<string> {
+  const folder = join(readConfig().cacheHome, 'bin');
+  const path = join(folder, `versitygw-${version}`);
+  if (existsSync(path)) return path;
+  await mkdir(folder, { recursive: true });
+  const building = await mkdtemp(join(folder, '.build-'));
+  const { error, status, stderr } = spawnSync(
+    'go',
+    ['install', `github.com/versity/versitygw/cmd/versitygw@${version}`],
+    { env: { ...process.env, GOBIN: building }, encoding: 'utf8', timeout: 300_000 },
+  );
+  if (status === 0) await rename(join(building, 'versitygw'), path);
+  await rm(building, { recursive: true, force: true });
+  if (error) return `versitygw needs Go: ${error.message}`;
+  return status === 0 ? path : `versitygw does not build: ${stderr.trim().split('\n').at(-1)}`;
+}
+
+/** @returns why it does not, as on a file system without extended attributes */
+async function answers(endpoint: string, child: ChildProcess): Promise<string | undefined> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (child.exitCode !== null) return `versitygw does not start here: exit code ${child.exitCode}`;
+    const answered = await fetch(endpoint).then(
+      () => true,
+      () => false,
+    );
+    if (answered) return undefined;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  return 'versitygw does not answer within 5 s';
+}
+
+async function stop(child: ChildProcess, root: string): Promise<void> {
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+  await rm(root, { recursive: true, force: true });
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
