@@ -126,6 +126,7 @@ export const OnnxTrainer = z.strictObject({
   seed: z.int().nonnegative().default(0),
   checkpointEvery: Duration.default('15s'),
 });
+export type OnnxTrainer = z.infer<typeof OnnxTrainer>;
 
 /** A program that speaks the trainer protocol on its standard output; see contracts/trainer.ts. */
 export const CommandTrainer = z.strictObject({
@@ -133,6 +134,8 @@ export const CommandTrainer = z.strictObject({
   command: z.array(z.string().min(1)).min(1),
   parameters: z.record(z.string(), z.unknown()).default({}),
   seed: z.int().nonnegative().default(0),
+  /** gpu: runs on the workers of the gpu queue. */
+  device: z.enum(['cpu', 'gpu']).default('cpu'),
 });
 export const Trainer = z.discriminatedUnion('backend', [OnnxTrainer, CommandTrainer]);
 export type Trainer = z.infer<typeof Trainer>;

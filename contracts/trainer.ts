@@ -52,6 +52,8 @@ export const TrainerEvent = z.discriminatedUnion('event', [
     steps: z.number(),
     metrics: z.record(z.string(), z.number()).default({}),
   }),
+  /** The loss was not finite: no retry mends that, and the trainer is about to leave. */
+  z.object({ event: z.literal('diverged'), step: z.number() }),
   /** A complete file from which a successor can go on. */
   z.object({ event: z.literal('checkpoint'), path: z.string() }),
   /**

@@ -27,7 +27,7 @@ const goldenTolerance = 1e-4;
 export interface PackageDeps {
   store: Store;
   openDuckDb(folder: string): Promise<DuckDb>;
-  workFolder: string;
+  workDir: string;
   /** @returns the first output, row-major, for column-wise rows. */
   score(modelPath: string, signature: Signature, columns: Columns): Promise<number[]>;
 }
@@ -43,8 +43,8 @@ export async function buildPackage(
   const scorecard = await readJsonBlob(store, input.scorecard.scorecard, Scorecard);
   const { signature } = prepared;
   const onnx = input.candidate.model;
-  await mkdir(deps.workFolder, { recursive: true });
-  const folder = await mkdtemp(join(deps.workFolder, 'deploy-'));
+  await mkdir(deps.workDir, { recursive: true });
+  const folder = await mkdtemp(join(deps.workDir, 'deploy-'));
   const db = await deps.openDuckDb(folder);
   try {
     const golden = await goldenOf(deps, db, prepared, onnx);

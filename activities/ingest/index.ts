@@ -31,7 +31,7 @@ export interface IngestDeps {
   store: Store;
   /** A fresh engine with bounded memory, spilling into `folder`. The caller closes it. */
   openDuckDb(folder: string): Promise<DuckDb>;
-  workFolder: string;
+  workDir: string;
 }
 
 export function createIngest(deps: IngestDeps): Pick<StageActivities, 'ingest'> {
@@ -40,8 +40,8 @@ export function createIngest(deps: IngestDeps): Pick<StageActivities, 'ingest'> 
       const { lifecycleId, project: artifact, window } = parse(stages.ingest.input, input);
       const startedAt = Date.now();
       const pinned = await readJsonBlob(deps.store, artifact, PinnedProject);
-      await mkdir(deps.workFolder, { recursive: true });
-      const folder = await mkdtemp(join(deps.workFolder, 'ingest-'));
+      await mkdir(deps.workDir, { recursive: true });
+      const folder = await mkdtemp(join(deps.workDir, 'ingest-'));
       const db = await deps.openDuckDb(folder);
       try {
         const sources = await openSources(db, pinned);

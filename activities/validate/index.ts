@@ -20,7 +20,7 @@ import { compareSchemas } from './schema.ts';
 export interface ValidateDeps {
   store: Store;
   openDuckDb(folder: string): Promise<DuckDb>;
-  workFolder: string;
+  workDir: string;
 }
 
 const examplesAtMost = 10;
@@ -32,8 +32,8 @@ export function createValidate(deps: ValidateDeps): Pick<StageActivities, 'valid
       const startedAt = Date.now();
       const { project } = await readJsonBlob(deps.store, artifact, PinnedProject);
       const manifest = await readJsonBlob(deps.store, dataset.manifest, DatasetManifest);
-      await mkdir(deps.workFolder, { recursive: true });
-      const folder = await mkdtemp(join(deps.workFolder, 'validate-'));
+      await mkdir(deps.workDir, { recursive: true });
+      const folder = await mkdtemp(join(deps.workDir, 'validate-'));
       const db = await deps.openDuckDb(folder);
       try {
         await openParts(db, deps.store, manifest);

@@ -1,0 +1,35 @@
+/** Every activity that a CPU worker registers, and the one that a GPU worker does. */
+import type { AllActivities } from '../contracts/activities.ts';
+import { createApprove } from './approve/index.ts';
+import { createDeploy } from './deploy/index.ts';
+import type { DeployDeps } from './deploy/index.ts';
+import { createEvaluate } from './evaluate/index.ts';
+import type { EvaluateDeps } from './evaluate/index.ts';
+import { createIngest } from './ingest/index.ts';
+import { createMonitor } from './monitor/index.ts';
+import type { MonitorDeps } from './monitor/index.ts';
+import { createPrepare } from './prepare/index.ts';
+import type { PrepareDeps } from './prepare/index.ts';
+import { createRetrain } from './retrain/index.ts';
+import type { RetrainDeps } from './retrain/index.ts';
+import { createTrain } from './train/index.ts';
+import type { TrainDeps } from './train/index.ts';
+import { createValidate } from './validate/index.ts';
+
+export type CpuDeps = DeployDeps & EvaluateDeps & MonitorDeps & PrepareDeps & RetrainDeps & TrainDeps;
+
+export function createCpuActivities(deps: CpuDeps): AllActivities {
+  return {
+    ...createIngest(deps),
+    ...createValidate(deps),
+    ...createPrepare(deps),
+    ...createTrain(deps),
+    ...createEvaluate(deps),
+    ...createApprove(deps),
+    ...createDeploy(deps),
+    ...createMonitor(deps),
+    ...createRetrain(deps),
+  };
+}
+
+export { createTrain as createGpuActivities };

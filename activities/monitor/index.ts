@@ -1,0 +1,116 @@
+/**
+ * Monitor: one window of the prediction log against the version's reference, and the quality of the
+ * window whose labels should have come by now. Files a tick record; the same tick files it once.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import type { MonitorActivities } from '../../contracts/activities.ts';
+import { Window } from '../../contracts/artifact.ts';
+import { parse } from '../../contracts/failures.ts';
+import { TickRecord } from '../../contracts/monitor.ts';
+import type { TickSummary } from '../../contracts/monitor.ts';
+import { durationMs, PinnedProject } from '../../contracts/project.ts';
+import type { Project } from '../../contracts/project.ts';
+import { Package, Slots } from '../../contracts/serving.ts';
+import type { DuckDb } from '../../infra/duckdb.ts';
+import { createJson, putJsonBlob, readJson, readJsonBlob } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+import { driftOf } from './drift.ts';
+import { openLog } from './log.ts';
+import { qualityOf } from './quality.ts';
+import { alertsOf } from './alerts.ts';
+
+export interface MonitorDeps {
+  store: Store;
+  openDuckDb(folder: string): Promise<DuckDb>;
+  workDir: string;
+  /** POSTs JSON. @throws a plain Error when the receiver does not answer 2xx, so that it is tried again. */
+  post(url: string, body: unknown): Promise<void>;
+  log: { warn(about: object, message: string): void };
+}
+
+export function createMonitor(deps: MonitorDeps): MonitorActivities {
+  return {
+    async monitor(input) {
+      const window = parse(Window, input.window);
+      await mkdir(deps.workDir, { recursive: true });
+      const folder = await mkdtemp(join(deps.workDir, 'monitor-'));
+      const db = await deps.openDuckDb(folder);
+      try {
+        const record = await look(deps.store, db, input.model, window);
+        const tick = window.until.replaceAll(/[:.]/g, '-');
+        await createJson(deps.store, `monitor/${input.model}/${tick}.json`, record);
+        return summaryOf(record, tick, await putJsonBlob(deps.store, record));
+      } finally {
+        await db.close();
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+    async notify({ model, tick }) {
+      for (const alert of tick.alerts) deps.log.warn({ model, tick: tick.tick, ...alert }, alert.message);
+      const champion = await championOf(deps.store, model);
+      const webhook = champion?.project.monitor.webhook;
+      if (webhook) await deps.post(webhook, { model, window: tick.window, alerts: tick.alerts });
+    },
+  };
+}
+
+/** The serving version with everything that was packed with it, or undefined when nothing serves. */
+export async function championOf(
+  store: Store,
+  model: string,
+): Promise<{ version: number; made: Package; project: Project; pinned: PinnedProject } | undefined> {
+  const slots = await readJson(store, `models/${model}/current.json`, Slots);
+  const champion = slots?.value.champion;
+  if (!champion) return undefined;
+  const made = await readJsonBlob(store, champion.package, Package);
+  const pinned = await readJsonBlob(store, made.project, PinnedProject);
+  return { version: champion.version, made, project: pinned.project, pinned };
+}
+
+async function look(
+  store: Store,
+  db: DuckDb,
+  model: string,
+  window: z.infer<typeof Window>,
+): Promise<TickRecord> {
+  const champion = await championOf(store, model);
+  const empty = { model, window, version: null, rows: 0, byVersion: {}, drift: [], quality: null };
+  if (!champion) return { ...empty, alerts: [{ kind: 'silence', message: `${model} serves no version` }] };
+  const { version, made, project } = champion;
+
+  const delay = durationMs(project.monitor.labelDelay);
+  const earlier = {
+    from: new Date(Date.parse(window.from) - delay).toISOString(),
+    until: new Date(Date.parse(window.until) - delay).toISOString(),
+  };
+  const log = await openLog(store, db, model, { from: earlier.from, until: window.until });
+  if (!log) {
+    return {
+      ...empty,
+      version,
+      alerts: [{ kind: 'silence', message: `no predictions of ${model} were logged` }],
+    };
+  }
+  const { rows, byVersion } = await log.count(window);
+  const drift = rows > 0 ? await driftOf(db, log, window, made) : [];
+  const quality = await qualityOf(db, log, earlier, version, made);
+  const record = { model, window, version, rows, byVersion, drift, quality };
+  return parse(TickRecord, { ...record, alerts: alertsOf(record, made, project) });
+}
+
+function summaryOf(record: TickRecord, tick: string, artifact: TickSummary['record']): TickSummary {
+  const scored = record.drift.flatMap(({ name, psi }) => (psi === null ? [] : [{ name, psi }]));
+  const [worstPsi] = scored.toSorted((a, b) => b.psi - a.psi);
+  const { window, version, rows, alerts } = record;
+  return {
+    record: artifact,
+    tick,
+    window,
+    version,
+    rows,
+    worstPsi: worstPsi ?? null,
+    alerts: alerts.slice(0, 100),
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * Retrain: asks whether a rule of the project fires on a tick, and if so tells the model entity,
+ * which alone decides. All rules of one tick are one trigger, named after the tick: told twice, it
+ * counts once.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RetrainActivities } from '../../contracts/activities.ts';
+import { TickRecord } from '../../contracts/monitor.ts';
+import type { RetrainAnswer, TickSummary } from '../../contracts/monitor.ts';
+import type { DuckDb } from '../../infra/duckdb.ts';
+import { canonicalJson, createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+import { z } from 'zod';
+import type { ModelMessages } from '../deploy/messages.ts';
+import { openSources } from '../ingest/sources.ts';
+import { selectWindow } from '../ingest/select.ts';
+import { championOf } from '../monitor/index.ts';
+import { fired } from './rules.ts';
+
+export interface RetrainDeps {
+  store: Store;
+  models: ModelMessages;
+  openDuckDb(folder: string): Promise<DuckDb>;
+  workDir: string;
+  isRunning(workflowId: string): Promise<boolean>;
+}
+
+export function createRetrain(deps: RetrainDeps): RetrainActivities {
+  return {
+    async retrain({ model, tick }) {
+      const champion = await championOf(deps.store, model);
+      if (!champion) return [];
+      const record = await readJsonBlob(deps.store, tick.record, TickRecord);
+      const rules = await fired(champion.project, record, {
+        lookedUntil: champion.made.window.until,
+        newRows: () => newRows(deps, champion, tick),
+      });
+      if (rules.length === 0) return [];
+      const trigger = {
+        id: `${rules[0]!.kind}/${model}/${tick.tick}`,
+        kind: rules[0]!.kind,
+        by: 'monitor',
+        reason: rules
+          .map(({ reason }) => reason)
+          .join('; ')
+          .slice(0, 2_000),
+        at: tick.window.until,
+      };
+      const disposition = await deps.models.update(model, 'trigger', { trigger }, `trigger/${trigger.id}`);
+      return rules.map(({ rule, reason }): RetrainAnswer => ({ rule, reason, disposition }));
+    },
+    async recordDisposition({ model, request, disposition }) {
+      const { trigger } = request;
+      const key = `events/${model}/${encodeURIComponent(trigger.id).replaceAll('%', '_')}.json`;
+      const entry = { trigger, disposition };
+      if (await createJson(deps.store, key, entry)) return;
+      const filed = await readJson(deps.store, key, z.unknown());
+      if (canonicalJson(filed?.value) !== canonicalJson(entry)) {
+        // The entity forgets ids after a thousand; the ledger does not. The first answer stands.
+        await createJson(deps.store, key.replace(/\.json$/, `-again-${Date.now()}.json`), entry);
+      }
+    },
+    isRunning: ({ lifecycleId }) => deps.isRunning(lifecycleId),
+  };
+}
+
+/** Rows that the project's query finds between the champion's data and this tick. */
+async function newRows(
+  deps: RetrainDeps,
+  champion: NonNullable<Awaited<ReturnType<typeof championOf>>>,
+  tick: TickSummary,
+): Promise<number> {
+  await mkdir(deps.workDir, { recursive: true });
+  const folder = await mkdtemp(join(deps.workDir, 'retrain-'));
+  const db = await deps.openDuckDb(folder);
+  try {
+    await openSources(db, champion.pinned);
+    const window = { from: champion.made.window.until, until: tick.window.until };
+    if (window.from >= window.until) return 0;
+    const [found] = await db.rows<{ n: number }>(
+      `SELECT count(*) AS n FROM (${selectWindow(champion.pinned.sql, window)})`,
+    );
+    return found!.n;
+  } finally {
+    await db.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,65 @@
+/** The Temporal service as we use it: one client, the model entities behind it, their Schedules. */
+import { Client, Connection, ScheduleOverlapPolicy, WorkflowNotFoundError } from '@temporalio/client';
+import { ScheduleAlreadyRunning } from '@temporalio/client';
+import type { ConnectionOptions } from '@temporalio/client';
+import type { ModelUpdates } from '../contracts/model.ts';
+import { modelWorkflowId, monitorScheduleId, taskQueues } from '../contracts/search.ts';
+import type { Config } from './config.ts';
+
+export async function connect(config: Config): Promise<Client> {
+  const connection = await Connection.connect(config.temporal.connection as ConnectionOptions);
+  return new Client({ connection, namespace: config.temporal.namespace });
+}
+
+/** Updates of model entities, for activities and the client. */
+export function modelsOf(client: Client) {
+  return {
+    update<K extends keyof ModelUpdates>(
+      model: string,
+      name: K,
+      message: ModelUpdates[K][0],
+      updateId: string,
+    ): Promise<ModelUpdates[K][1]> {
+      const handle = client.workflow.getHandle(modelWorkflowId(model));
+      return handle.executeUpdate<ModelUpdates[K][1], [ModelUpdates[K][0]]>(name, {
+        args: [message],
+        updateId,
+      });
+    },
+  };
+}
+
+/** @returns false for a workflow that has closed, or was never there. */
+export async function isRunning(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    const { status } = await client.workflow.getHandle(workflowId).describe();
+    return status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+
+/**
+ * One Schedule a model. Ticks never overlap, and after an outage only those of the last ten minutes
+ * are caught up: a missed window shows as a gap in the records, not as a storm.
+ */
+export async function scheduleMonitor(client: Client, model: string, everyMs: number): Promise<void> {
+  const scheduleId = monitorScheduleId(model);
+  const spec = { intervals: [{ every: everyMs }], jitter: Math.min(30_000, everyMs / 10) };
+  const action = {
+    type: 'startWorkflow' as const,
+    workflowType: 'monitor',
+    workflowId: scheduleId,
+    taskQueue: taskQueues.cpu,
+    args: [{ model, everyMs }],
+    staticSummary: `${model}: one window of predictions`,
+  };
+  const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '10 minutes' as const };
+  try {
+    await client.schedule.create({ scheduleId, spec, action, policies });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await client.schedule.getHandle(scheduleId).update((now) => ({ ...now, spec, action, policies }));
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The `cpu` worker: every workflow, and every stage that needs no GPU. `workers/gpu.ts` is its twin.
+ *
+ * This file only wires. It is the one place that reads the environment and builds the real
+ * dependencies; whatever it builds, it also closes.
+ */
+import { join } from 'node:path';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createCpuActivities } from '../activities/index.ts';
+import { taskQueues } from '../contracts/search.ts';
+import { readConfig } from '../infra/config.ts';
+import { openDuckDb } from '../infra/duckdb.ts';
+import { heartbeats } from '../infra/heartbeat.ts';
+import { postJson } from '../infra/http.ts';
+import { createLogger, temporalLogger } from '../infra/log.ts';
+import { score } from '../infra/onnx/score.ts';
+import { openStore } from '../infra/store/open.ts';
+import { connect, isRunning, modelsOf, scheduleMonitor } from '../infra/temporal.ts';
+import { workflowBundle } from '../infra/workflow-bundle.ts';
+
+const config = readConfig();
+const log = createLogger(config, { worker: 'cpu' });
+Runtime.install({ logger: temporalLogger(log) });
+const connection = await NativeConnection.connect(config.temporal.connection);
+const client = await connect(config);
+const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
+try {
+  const worker = await Worker.create({
+    connection,
+    namespace: config.temporal.namespace,
+    taskQueue: taskQueues.cpu,
+    workflowBundle: await workflowBundle(config.cacheHome),
+    activities: createCpuActivities({
+      store,
+      log,
+      workDir: join(config.home, 'work'),
+      openDuckDb: (spillDir) => openDuckDb({ ...config.duckdb, spillDir }),
+      score,
+      models: modelsOf(client),
+      schedule: (model, everyMs) => scheduleMonitor(client, model, everyMs),
+      isRunning: (workflowId) => isRunning(client, workflowId),
+      post: postJson,
+    }),
+    interceptors: { activity: [heartbeats] },
+    maxConcurrentActivityTaskExecutions: 8,
+    maxConcurrentWorkflowTaskExecutions: 40,
+    stickyQueueScheduleToStartTimeout: '1 second', // a successor takes over in 7 s, not 16
+    shutdownGraceTime: '20 seconds', // less than a pod's 30 s, so that training can save its checkpoint
+  });
+  await worker.run(); // until SIGTERM, and then until the running activities have ended
+} finally {
+  await store.close();
+  await client.connection.close();
+  await connection.close();
+}

@@ -1,0 +1,34 @@
+/**
+ * The `gpu` worker: training on a device. One activity slot, so that two runs never share it.
+ *
+ * This file only wires; see `workers/cpu.ts`.
+ */
+import { join } from 'node:path';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createGpuActivities } from '../activities/index.ts';
+import { taskQueues } from '../contracts/search.ts';
+import { readConfig } from '../infra/config.ts';
+import { heartbeats } from '../infra/heartbeat.ts';
+import { createLogger, temporalLogger } from '../infra/log.ts';
+import { openStore } from '../infra/store/open.ts';
+
+const config = readConfig();
+const log = createLogger(config, { worker: 'gpu' });
+Runtime.install({ logger: temporalLogger(log) });
+const connection = await NativeConnection.connect(config.temporal.connection);
+const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
+try {
+  const worker = await Worker.create({
+    connection,
+    namespace: config.temporal.namespace,
+    taskQueue: taskQueues.gpu,
+    activities: createGpuActivities({ store, log, workDir: join(config.home, 'work') }),
+    interceptors: { activity: [heartbeats] },
+    maxConcurrentActivityTaskExecutions: 1,
+    shutdownGraceTime: '20 seconds',
+  });
+  await worker.run();
+} finally {
+  await store.close();
+  await connection.close();
+}
