@@ -1,11 +1,13 @@
 /** Which known word a misspelt one probably meant. */
 
-/** @returns `, did you mean X?`, or nothing when no word is near (a third of the length may differ) */
+/** @returns `, did you mean X?`, or nothing when no word is near (two letters or a third may differ) */
 export function didYouMean(word: string, known: readonly string[]): string {
   const [best] = known
     .map((name) => ({ name, distance: editDistance(word.toLowerCase(), name.toLowerCase()) }))
     .toSorted((a, b) => a.distance - b.distance);
-  return best && best.distance <= word.length / 3 ? `, did you mean ${best.name}?` : '';
+  return best && best.distance <= Math.max(2, word.length / 3) && best.distance < word.length
+    ? `, did you mean ${best.name}?`
+    : '';
 }
 
 /** Insertions, deletions and replacements that turn `a` into `b`. O(a × b). @see Levenshtein (1966) */

@@ -1,0 +1,113 @@
+/**
+ * DuckDB, which does all arithmetic over rows. One instance an activity: in memory, spilling to a folder of its
+ * own that goes when it is closed. It loads no extension and installs none; times are UTC.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
+import { columnOf, plainValue } from './duckdb-values.ts';
+import type { Column } from './duckdb-values.ts';
+
+export { quoteIdentifier, quoteLiteral } from './sql.ts';
+export type { Column } from './duckdb-values.ts';
+
+/** Positional (`$1`) or named (`$name`). A whole number is an INTEGER or BIGINT, others DOUBLE. */
+export type Parameters = readonly (DuckDBValue | undefined)[] | Record<string, DuckDBValue>;
+
+export interface DuckDb {
+  /** Runs a statement for its effect. @returns the rows it changed */
+  run(sql: string, parameters?: Parameters): Promise<number>;
+  /**
+   * All rows as plain objects, in memory: BIGINT and HUGEINT are numbers while exact and bigints beyond;
+   * DECIMAL is a number; TIMESTAMP is ISO 8601 UTC in milliseconds; DATE is `YYYY-MM-DD`.
+   */
+  rows<T = Record<string, unknown>>(sql: string, parameters?: Parameters): Promise<T[]>;
+  /**
+   * Rows in order, 2,048 at a time, column-wise, in constant memory. It runs on a connection of its own, so other
+   * statements may run meanwhile, and TEMP tables are not seen.
+   */
+  stream(sql: string, parameters?: Parameters): AsyncIterable<Chunk>;
+  /** Makes whatever runs fail soon; for cancelled activities. */
+  interrupt(): void;
+  close(): Promise<void>;
+}
+
+export interface Chunk {
+  rows: number;
+  columns: Record<string, Column>;
+}
+
+export interface DuckDbOptions {
+  /** `1GB`: for buffers; the process needs some 300 MB beside it. */
+  memory: string;
+  threads: number;
+  /** Folder for what does not fit in memory. */
+  spillDir: string;
+}
+
+export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): Promise<DuckDb> {
+  await mkdir(spillDir, { recursive: true });
+  const spill = await mkdtemp(join(spillDir, 'duckdb-'));
+  const instance = await DuckDBInstance.create(':memory:', {
+    memory_limit: memory,
+    threads: String(threads),
+    temp_directory: spill,
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    preserve_insertion_order: 'true',
+  });
+  const connections = new Set<DuckDBConnection>();
+  const connect = async () => {
+    const connection = await instance.connect();
+    connections.add(connection);
+    await connection.run("SET TimeZone = 'UTC'");
+    return connection;
+  };
+  const disconnect = (connection: DuckDBConnection) => {
+    if (connections.delete(connection)) connection.closeSync();
+  };
+  const main = await connect();
+
+  return {
+    async run(sql, parameters) {
+      return (await main.run(sql, bound(parameters))).rowsChanged;
+    },
+
+    async rows<T>(sql: string, parameters?: Parameters) {
+      const result = await main.run(sql, bound(parameters));
+      return (await result.convertRowObjects(plainValue)) as T[];
+    },
+
+    async *stream(sql, parameters) {
+      const connection = await connect();
+      try {
+        const result = await connection.stream(sql, bound(parameters));
+        const names = result.deduplicatedColumnNames();
+        for await (const chunk of result) {
+          if (chunk.rowCount === 0) continue;
+          const columns = names.map((name, index) => [name, columnOf(chunk, index)]);
+          yield { rows: chunk.rowCount, columns: Object.fromEntries(columns) as Chunk['columns'] };
+        }
+      } finally {
+        disconnect(connection);
+      }
+    },
+
+    interrupt() {
+      for (const connection of connections) connection.interrupt();
+    },
+
+    async close() {
+      for (const connection of connections) disconnect(connection);
+      instance.closeSync();
+      await rm(spill, { recursive: true, force: true });
+    },
+  };
+}
+
+function bound(parameters: Parameters | undefined): DuckDBValue[] | Record<string, DuckDBValue> | undefined {
+  if (parameters === undefined || !Array.isArray(parameters))
+    return parameters as Record<string, DuckDBValue>;
+  return parameters.map((value: DuckDBValue | undefined) => value ?? null);
+}
