@@ -1,0 +1,115 @@
+/**
+ * The embedded trainer, a process of its own: `onnx-trainer.ts <request.json>`, speaking contracts/trainer.ts.
+ *
+ * On SIGTERM it writes a checkpoint at the next chunk's end and leaves with 143, as a shell would say it.
+ */
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { durationMs, OnnxTrainer } from '../../contracts/project.ts';
+import { TrainerRequest } from '../../contracts/trainer.ts';
+import type { TrainerEvent } from '../../contracts/trainer.ts';
+import { openSession } from '../../infra/onnx/session.ts';
+import { Diverged, stepsOf, trainEpochs } from './epochs.ts';
+import type { Look, Training } from './epochs.ts';
+import { exportModel } from './forward-graph.ts';
+import { labelScale } from './label-scale.ts';
+import { networkOf } from './network.ts';
+import { openRows } from './rows.ts';
+import { scoreGraph } from './score-graph.ts';
+import { metricsOf, scoreParts } from './scoring.ts';
+import { firstState, readState, writeState } from './state.ts';
+import type { TrainingState } from './state.ts';
+import { stepGraph } from './step-graph.ts';
+
+const progressMs = 500;
+/** Training rows that the closing metrics look at: parts are fair samples, so the first few will do. */
+const closingParts = 2;
+
+let stopping = false;
+process.on('SIGTERM', () => (stopping = true));
+process.exitCode = await main(process.argv.at(-1)!);
+
+async function main(requestPath: string): Promise<number> {
+  const request = TrainerRequest.parse(JSON.parse(await readFile(requestPath, 'utf8')));
+  const settings = OnnxTrainer.parse(request.parameters);
+  const training = await open(request, settings);
+  const { net, seed } = training;
+  const state = request.checkpoint ? await readState(request.checkpoint, net) : firstState(net, seed);
+  try {
+    const look = lookout(training, request.work, durationMs(settings.checkpointEvery));
+    if (!(await trainEpochs(training, state, look))) return 143;
+    await finish(training, state, request.work);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Diverged)) throw error;
+    emit({ event: 'diverged', step: error.step });
+    return 1;
+  } finally {
+    await training.reader.close();
+  }
+}
+
+async function open(request: TrainerRequest, settings: OnnxTrainer): Promise<Training> {
+  const { task, layout, train, validation, seed, work } = request;
+  const net = networkOf(task, layout, settings.hidden);
+  const reader = await openRows(layout, work);
+  const { epochs, batchSize, patience } = settings;
+  return {
+    net,
+    reader,
+    step: await openSession(stepGraph(net, settings)),
+    score: await openSession(scoreGraph(net)),
+    scale: await labelScale(task, reader, train),
+    counts: await reader.counts(train),
+    ...{ train, validation, seed, epochs, batchSize, patience },
+  };
+}
+
+/** Reports, writes checkpoints by the clock, and lets signals in: the arithmetic itself never waits. */
+function lookout(training: Training, work: string, checkpointMs: number): Look {
+  let reported = 0;
+  let saved = Date.now();
+  let written: string | undefined;
+  return async (state, losses) => {
+    const now = Date.now();
+    if (losses || now - reported >= progressMs) {
+      reported = now;
+      emitProgress(training, state, { ...losses });
+    }
+    await setImmediate();
+    if (!stopping && now - saved < checkpointMs) return 'go-on';
+    const path = join(work, `checkpoint-${state.step}.bin`);
+    await writeState(path, state);
+    emit({ event: 'checkpoint', path });
+    // The one before stays until now, since somebody may still be reading it.
+    if (written && written !== path) await rm(written, { force: true });
+    written = path;
+    saved = Date.now();
+    return stopping ? 'stop' : 'go-on';
+  };
+}
+
+function emitProgress(training: Training, state: TrainingState, metrics: Record<string, number>): void {
+  const running = state.lossBatches > 0 ? { train_loss: state.lossSum / state.lossBatches } : {};
+  const progress = { step: state.step, steps: stepsOf(training), metrics: { ...running, ...metrics } };
+  emit({ event: 'progress', ...progress });
+}
+
+async function finish(training: Training, state: TrainingState, work: string): Promise<void> {
+  const { net, score, reader, scale, train, validation } = training;
+  const path = join(work, 'model.onnx');
+  await writeFile(path, exportModel(net, state.best, scale));
+  const scored = (paths: readonly string[]) => scoreParts(score, reader, paths, state.best, net, scale);
+  const metrics = {
+    ...metricsOf(net, await scored(train.slice(0, closingParts)), scale, 'train'),
+    ...metricsOf(net, await scored(validation), scale, 'validation'),
+    best_epoch: state.bestEpoch + 1,
+  };
+  emit({ event: 'progress', step: stepsOf(training), steps: stepsOf(training), metrics });
+  emit({ event: 'model', path, metrics });
+}
+
+function emit(event: TrainerEvent): void {
+  process.stdout.write(`${JSON.stringify(event)}\n`);
+}

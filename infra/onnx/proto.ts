@@ -1,0 +1,38 @@
+/** The protobuf classes of ONNX. `onnx-proto` is CommonJS, so everything hangs on its default export. */
+import onnxProto from 'onnx-proto';
+import type { onnx } from 'onnx-proto';
+
+export const { ModelProto, AttributeProto, TensorProto } = onnxProto.onnx;
+export type Model = onnx.IModelProto;
+export type GraphProto = onnx.IGraphProto;
+export type NodeProto = onnx.INodeProto;
+export type Attribute = onnx.IAttributeProto;
+export type Initializer = onnx.ITensorProto;
+export type ValueInfo = onnx.IValueInfoProto;
+
+/** Element types in use, with their numbers in `TensorProto.DataType`. */
+export const elementTypes = { float: 1, int32: 6, int64: 7, string: 8, bool: 9, double: 11 } as const;
+export type ElementType = keyof typeof elementTypes;
+
+/** A name is a free dimension: two that share it need not be equal to ONNX, but are to a reader. */
+export type Dimension = number | string;
+
+export function elementTypeOf(info: ValueInfo): ElementType {
+  const number = info.type?.tensorType?.elemType;
+  const found = Object.entries(elementTypes).find(([, value]) => value === number);
+  if (!found) throw new Error(`${info.name} has element type ${number}, which nothing here uses`);
+  return found[0] as ElementType;
+}
+
+/** @returns -1 for a free dimension. */
+export function shapeOf(info: ValueInfo): number[] {
+  return (info.type?.tensorType?.shape?.dim ?? []).map(({ dimValue }) => (dimValue ? Number(dimValue) : -1));
+}
+
+export function decodeModel(bytes: Uint8Array): Model {
+  return ModelProto.decode(bytes);
+}
+
+export function encodeModel(model: Model): Uint8Array {
+  return ModelProto.encode(model).finish();
+}

@@ -1,0 +1,76 @@
+/**
+ * One opened model: columns in, outputs out.
+ *
+ * `run` blocks the thread it is called on for as long as the arithmetic takes, although it returns a
+ * promise: bulk work belongs in a child process.
+ */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Signature, TensorSpec } from '../../contracts/serving.ts';
+
+/** Column-wise rows. Typed arrays are taken as they are; plain ones may hold null. */
+export type ColumnValues =
+  readonly (number | string | boolean | null)[] | Float64Array | BigInt64Array | Uint8Array;
+export type ColumnBatch = Record<string, ColumnValues>;
+
+/** A missing timestamp, as numpy's NaT: INT64 has no NaN. */
+export const nullTimestamp = -(2n ** 63n);
+
+export interface OpenModel {
+  /** @returns each output of the signature, row-major. */
+  run(columns: ColumnBatch): Promise<Record<string, Float32Array>>;
+  close(): Promise<void>;
+}
+
+/** One thread, so that the same rows give the same bits on a machine, whatever its cores. */
+export async function openSession(model: string | Uint8Array): Promise<InferenceSession> {
+  const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const;
+  return typeof model === 'string'
+    ? InferenceSession.create(model, options)
+    : InferenceSession.create(model, options);
+}
+
+export async function openModel(model: string | Uint8Array, signature: Signature): Promise<OpenModel> {
+  const session = await openSession(model);
+  const names = signature.outputs.map(({ name }) => name);
+  return {
+    async run(columns) {
+      const results = await session.run(tensorsOf(signature, columns), names);
+      return Object.fromEntries(names.map((name) => [name, results[name]!.data as Float32Array]));
+    },
+    close: () => session.release(),
+  };
+}
+
+/** @throws Error for a column that is absent. */
+export function tensorsOf(signature: Signature, columns: ColumnBatch): Record<string, Tensor> {
+  return Object.fromEntries(
+    signature.inputs.map((spec) => {
+      const values = columns[spec.name];
+      if (!values) throw new Error(`column ${spec.name} is not given`);
+      return [spec.name, tensorOf(spec, values)];
+    }),
+  );
+}
+
+function tensorOf({ datatype }: TensorSpec, values: ColumnValues): Tensor {
+  const dims = [values.length];
+  if (datatype === 'BYTES') return new Tensor('string', Array.from(values, text), dims);
+  if (datatype === 'BOOL')
+    return new Tensor('bool', Uint8Array.from(values as ArrayLike<number>, truth), dims);
+  if (datatype === 'INT64') return new Tensor('int64', int64s(values), dims);
+  const doubles = values instanceof Float64Array ? values : Float64Array.from(values as number[], double);
+  return datatype === 'FP64'
+    ? new Tensor('float64', doubles, dims)
+    : new Tensor('float32', Float32Array.from(doubles), dims);
+}
+
+const text = (value: unknown): string => (value === null ? '' : String(value));
+const truth = (value: unknown): number => (value ? 1 : 0);
+const double = (value: number | null): number => (value === null ? NaN : Number(value));
+
+function int64s(values: ColumnValues): BigInt64Array {
+  if (values instanceof BigInt64Array) return values;
+  return BigInt64Array.from(values as (number | null)[], (value) =>
+    value === null ? nullTimestamp : BigInt(Math.trunc(Number(value))),
+  );
+}
