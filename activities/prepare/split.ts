@@ -28,9 +28,9 @@ export function splitSql(split: Split, { key, time }: SplitColumns): string {
   }
   if (split.by === 'group') {
     const group = `coalesce(CAST(${quoteIdentifier(split.column)} AS VARCHAR), '')`;
-    const at = `CAST(${hashSql(group, split.seed)} AS DOUBLE) / 18446744073709551616.0`;
-    return `SELECT __pos, CASE WHEN at < ${1 - validation - holdout} THEN 0 WHEN at < ${1 - holdout} THEN 1 ELSE 2 END
-      AS side FROM (SELECT __pos, ${at} AS at FROM labelled)`;
+    const place = `CAST(${hashSql(group, split.seed)} AS DOUBLE) / 18446744073709551616.0`;
+    return `SELECT __pos, CASE WHEN place < ${1 - validation - holdout} THEN 0 WHEN place < ${1 - holdout} THEN 1 ELSE 2 END
+      AS side FROM (SELECT __pos, ${place} AS place FROM labelled)`;
   }
   const order = `${hashSql(`CAST(${k} AS VARCHAR)`, split.seed)}, ${k}, __pos`;
   const place = `row_number() OVER (PARTITION BY __class ORDER BY ${order}) - 1 AS place`;
