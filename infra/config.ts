@@ -6,7 +6,7 @@
  * library owns (`AWS_…`, `TEMPORAL_…`) keep their usual names and meaning.
  */
 import { availableParallelism, homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
@@ -146,4 +146,14 @@ function readTemporal(env: Record<string, string>): Config['temporal'] {
       },
     );
   }
+}
+
+/** What a child process inherits: all of ours, and `extra` over it. */
+export function childEnvironment(extra: Environment = {}): Environment {
+  return { ...process.env, ...extra };
+}
+
+/** Where the shell would look for programs. */
+export function pathFolders(): string[] {
+  return (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute);
 }

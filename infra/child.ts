@@ -1,0 +1,108 @@
+/**
+ * Child processes of our own: what blocks an event loop (training, scoring) or deserves a process of its own
+ * (workers and servers under `esteira up`) runs in one. Each leads a process group, and dies with its parent.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { childEnvironment } from './config.ts';
+import type { Environment } from './config.ts';
+import { hasCode } from './errno.ts';
+
+export interface ChildOptions {
+  args?: readonly string[];
+  /** Over this process's own environment; undefined removes a variable. */
+  env?: Environment;
+  cwd?: string;
+  /** Written to the child's stdin, which is then closed. */
+  input?: string;
+  /** Takes stdout lines that are not JSON, and stderr. Without it they go to this process's stderr. */
+  onText?: (line: string) => void;
+}
+
+export interface Child {
+  pid: number;
+  /** One value a stdout line that is a JSON object. Ends with the child. Read it once, or not at all. */
+  events: AsyncIterable<Record<string, unknown>>;
+  /** Resolves, never rejects, when the child has ended and its output is read or dropped. */
+  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** SIGTERM to the group, SIGKILL after `graceMs`. Resolves once the child has ended. */
+  kill(graceMs?: number): Promise<void>;
+}
+
+/** @param url of a module, usually `new URL('./scorer.ts', import.meta.url)`; `.ts` runs through tsx */
+export function forkModule(url: URL, options: ChildOptions = {}): Child {
+  const loader = url.pathname.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
+  const guard = ['--import', new URL('./child-guard.mjs', import.meta.url).href];
+  const child = spawn(process.execPath, [...guard, ...loader, fileURLToPath(url), ...(options.args ?? [])], {
+    cwd: options.cwd,
+    env: childEnvironment(options.env),
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    detached: true,
+  });
+  if (child.pid === undefined) throw new Error(`no process could be started for ${url.href}`);
+  const [stdin, stdout, stderr] = child.stdio as unknown as [Writable, Readable, Readable];
+  const onText = options.onText ?? ((line: string) => process.stderr.write(`${line}\n`));
+  // A child may end before it has read its input; its exit code tells, not this pipe.
+  stdin.on('error', (error) => onText(`stdin: ${error.message}`));
+  stdin.end(options.input ?? '');
+  createInterface({ input: stderr }).on('line', onText);
+  const exited = ended(child);
+  return {
+    pid: child.pid,
+    events: eventsOf(stdout, onText),
+    exited,
+    kill: (graceMs = 5_000) => kill(child.pid!, exited, graceMs),
+  };
+}
+
+async function* eventsOf(stdout: Readable, onText: (line: string) => void) {
+  for await (const line of createInterface({ input: stdout })) {
+    const event = asObject(line);
+    if (event) yield event;
+    else onText(line);
+  }
+}
+
+/** @returns undefined for a line that only looks like JSON: programs print what they like. */
+function asObject(line: string): Record<string, unknown> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function ended(child: ChildProcess): Child['exited'] {
+  return new Promise((resolve) => {
+    child.once('error', () => resolve({ code: null, signal: null }));
+    child.once('exit', (code, signal) => {
+      signalGroup(child.pid!, 'SIGKILL'); // what it started and left behind
+      resolve({ code, signal });
+    });
+  });
+}
+
+async function kill(pid: number, exited: Child['exited'], graceMs: number): Promise<void> {
+  signalGroup(pid, 'SIGTERM');
+  const timer = new AbortController();
+  const late = sleep(graceMs, 'late' as const, { signal: timer.signal, ref: false }).catch(
+    () => 'ended' as const,
+  );
+  if ((await Promise.race([exited, late])) === 'late') signalGroup(pid, 'SIGKILL');
+  timer.abort();
+  await exited;
+}
+
+function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH', 'EPERM')) throw error;
+  }
+}
