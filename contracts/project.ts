@@ -29,6 +29,7 @@ export const Source = z.strictObject({
   path: z.string().min(1),
   format: z.enum(['csv', 'parquet', 'json']).optional(),
 });
+export type Source = z.infer<typeof Source>;
 
 const severity = {
   severity: z.enum(['warn', 'error']).default('error'),

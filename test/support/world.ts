@@ -1,0 +1,188 @@
+/**
+ * A real Temporal server and real workflow code for one test file, with stand-in activities that
+ * agree with everything; a test overrides the one it is about.
+ *
+ * Every run is remembered, so that the file can end by replaying each of them.
+ */
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type { AllActivities } from '../../contracts/activities.ts';
+import type { ApprovalRecord } from '../../contracts/approval.ts';
+import type { LifecyclePlan, Output } from '../../contracts/lifecycle.ts';
+import type { Disposition, TriggerRequest } from '../../contracts/model.ts';
+import { searchAttributes, taskQueues } from '../../contracts/search.ts';
+import type { Slots, VersionRecord } from '../../contracts/serving.ts';
+import { readConfig } from '../../infra/config.ts';
+import { findTemporalCli } from '../../infra/dev-server.ts';
+import { isRunning, modelsOf } from '../../infra/temporal.ts';
+import { workflowBundle } from '../../infra/workflow-bundle.ts';
+
+const digest = 'a'.repeat(64);
+export const artifact = { uri: 'blobs/a', sha256: digest, bytes: 1, mediaType: 'application/octet-stream' };
+export const dataset: Output<'ingest'> = { name: 'm', digest, manifest: artifact, rows: 100 };
+export const scorecard: Output<'evaluate'> = {
+  rows: 100,
+  metrics: { roc_auc: { value: 0.9, low: 0.88, high: 0.92 } },
+  gates: [{ metric: 'roc_auc', bound: 'min', limit: 0.6, value: 0.9, passed: true }],
+  passed: true,
+  gatesDigest: digest,
+  scorecard: artifact,
+  report: artifact,
+};
+
+/** What the stand-ins were told, for tests to look at. */
+export interface Told {
+  slots: Slots[];
+  versions: VersionRecord[];
+  records: ApprovalRecord[];
+  dispositions: { request: TriggerRequest; disposition: Disposition }[];
+}
+
+export interface World {
+  env: TestWorkflowEnvironment;
+  told: Told;
+  /** Stand-ins whose messages to model entities are real. */
+  agreeable(): AllActivities;
+  /** Runs `act` with a worker up that has these activities. */
+  withWorker<T>(activities: AllActivities, act: () => Promise<T>): Promise<T>;
+  /** Replays every run of this file and every released history. */
+  replayAll(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openWorld(): Promise<World> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const { cacheHome } = readConfig({});
+  const bundle = await workflowBundle(join(tmpdir(), 'esteira-test-bundles'));
+  const { path } = await findTemporalCli(cacheHome);
+  const env = await TestWorkflowEnvironment.createLocal({
+    server: {
+      executable: { type: 'existing-path', path },
+      extraArgs: Object.entries(searchAttributes).flatMap(([name, type]) => [
+        '--search-attribute',
+        `${name}=${type === 'INT' ? 'Int' : 'Keyword'}`,
+      ]),
+    },
+  });
+  const told: Told = { slots: [], versions: [], records: [], dispositions: [] };
+  return {
+    env,
+    told,
+    agreeable: () => agreeable(env, told),
+    async withWorker(activities, act) {
+      const worker = await Worker.create({
+        connection: env.nativeConnection,
+        taskQueue: taskQueues.cpu,
+        workflowBundle: bundle,
+        activities,
+      });
+      return worker.runUntil(act);
+    },
+    async replayAll() {
+      const own = [];
+      for await (const { workflowId, runId } of env.client.workflow.list()) {
+        own.push({
+          workflowId,
+          history: await env.client.workflow.getHandle(workflowId, runId).fetchHistory(),
+        });
+      }
+      assert.notEqual(own.length, 0, 'no run was found to replay');
+      const histories = [...own, ...(await releasedHistories())];
+      for await (const { workflowId, error } of Worker.runReplayHistories(
+        { workflowBundle: bundle },
+        histories,
+      )) {
+        assert.ifError(
+          error && new Error(`${workflowId} no longer replays: ${error.message}`, { cause: error }),
+        );
+      }
+    },
+    close: () => env.teardown(),
+  };
+}
+
+/** Histories in protobuf JSON, one folder a release. An empty folder fails: the replay would prove nothing. */
+export async function releasedHistories() {
+  const root = fileURLToPath(new URL('../histories/', import.meta.url));
+  const names = (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.json'));
+  assert.notEqual(names.length, 0, 'no released history in test/histories');
+  return Promise.all(
+    names.map(async (name) => ({
+      workflowId: name
+        .replace(/^[^/]*\//, '')
+        .replace(/\.json$/, '')
+        .replaceAll('~', '/'),
+      history: JSON.parse(await readFile(join(root, name), 'utf8')),
+    })),
+  );
+}
+
+function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
+  const models = modelsOf(env.client);
+  return {
+    ingest: async () => dataset,
+    validate: async () => ({ passed: true, broken: [], checks: 1, profile: artifact }),
+    prepare: async () => ({ manifest: artifact, rows: { train: 70, validation: 10, holdout: 20 } }),
+    train: async () => ({ model: artifact, metrics: {}, steps: 1, seconds: 1 }),
+    evaluate: async () => scorecard,
+    deploy: async ({ lifecycleId, verdict }) => {
+      const { model } = verdict.subject;
+      const registration = { lifecycleId, package: artifact, onnx: artifact, verdict };
+      const { version } = await models.update(model, 'register', registration, `register/${lifecycleId}`);
+      return { version, package: artifact };
+    },
+    requestPromotion: ({ model, updateId, ...request }) =>
+      models.update(model, 'requestPromotion', request, updateId),
+    shift: ({ model, updateId, ...change }) => models.update(model, 'activate', change, updateId),
+    quarantine: async ({ model, updateId, ...order }) => {
+      await models.update(model, 'quarantine', order, updateId);
+    },
+    settle: async () => ({ ready: true, reason: 'ready' }),
+    observe: async ({ share }) => ({
+      ...{ share, rows: 200, requests: 200, errorRate: 0, latencyRatio: 1, agreement: 0.9 },
+      healthy: true,
+      reason: 'healthy',
+    }),
+    writeVersion: async (record) => void told.versions.push(record),
+    writeSlots: async (slots) => void told.slots.push(slots),
+    watch: async () => {},
+    recordApproval: async (record) => void told.records.push(record),
+    recordDisposition: async ({ request, disposition }) =>
+      void told.dispositions.push({ request, disposition }),
+    isRunning: ({ lifecycleId }) => isRunning(env.client, lifecycleId),
+    monitor: async ({ window }) => ({
+      ...{ record: artifact, tick: 't', window, version: 1, rows: 10, worstPsi: null },
+      alerts: [],
+    }),
+    notify: async () => {},
+    retrain: async () => [],
+  };
+}
+
+/** A plan that nobody need approve, unless a test says so. */
+export function plan(model: string, change: Partial<LifecyclePlan> = {}): LifecyclePlan {
+  return {
+    lifecycleId: `lifecycle/${model}/1`,
+    model,
+    project: artifact,
+    window: { from: '2001-01-01T00:00:00.000Z', until: '2001-02-01T00:00:00.000Z' },
+    trigger: { id: 't1', kind: 'manual', by: 'ana', reason: 'first run', at: '2001-02-01T00:00:00.000Z' },
+    approval: { policy: { policy: 'auto' }, policyDigest: digest, auto: true, deadlineMs: 60_000 },
+    bakes: [],
+    monitorEveryMs: 86_400_000,
+    device: 'cpu',
+    overrideGates: false,
+    shuffleLabels: false,
+    ...change,
+  };
+}
+
+/** Polls every 20 ms; the test's own timeout bounds it. */
+export async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
