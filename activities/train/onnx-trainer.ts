@@ -70,7 +70,7 @@ async function open(request: TrainerRequest, settings: OnnxTrainer): Promise<Tra
 function lookout(training: Training, work: string, checkpointMs: number): Look {
   let reported = 0;
   let saved = Date.now();
-  let written: string | undefined;
+  const written: string[] = [];
   return async (state, losses) => {
     const now = Date.now();
     if (losses || now - reported >= progressMs) {
@@ -81,10 +81,10 @@ function lookout(training: Training, work: string, checkpointMs: number): Look {
     if (!stopping && now - saved < checkpointMs) return 'go-on';
     const path = join(work, `checkpoint-${state.step}.bin`);
     await writeState(path, state);
+    emitProgress(training, state, {});
     emit({ event: 'checkpoint', path });
-    // The one before stays until now, since somebody may still be reading it.
-    if (written && written !== path) await rm(written, { force: true });
-    written = path;
+    // The ones just before stay, since somebody may still be reading them.
+    if (written.push(path) > 3) await rm(written.shift()!, { force: true });
     saved = Date.now();
     return stopping ? 'stop' : 'go-on';
   };
