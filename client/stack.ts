@@ -8,13 +8,14 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
+import type { ConnectionOptions } from '@temporalio/client';
 import { forkModule } from '../infra/child.ts';
 import type { Child } from '../infra/child.ts';
 import type { Config } from '../infra/config.ts';
 import { registerSearchAttributes, startDevServer } from '../infra/dev-server.ts';
 import type { DevServer } from '../infra/dev-server.ts';
 import { openStore } from '../infra/store/open.ts';
-import { connect } from '../infra/temporal.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
 import { runningStack, stackFilePath } from './session.ts';
 import type { StackFile } from './session.ts';
@@ -38,13 +39,12 @@ export async function startStack(config: Config): Promise<Stack> {
   await (await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') })).close(); // fails early
   const [temporal] = await Promise.all([keepTemporal(config), workflowBundle(config.cacheHome)]);
   const address = temporal?.server.address ?? config.temporal.address!;
-  const reachable = {
-    ...config,
-    temporal: { ...config.temporal, connection: { ...config.temporal.connection, address } },
-  };
-  const client = await connect(reachable);
-  await registerSearchAttributes(client.connection, config.temporal.namespace);
-  await client.connection.close();
+  const connection = await Connection.connect({
+    ...(config.temporal.connection as ConnectionOptions),
+    address,
+  });
+  await registerSearchAttributes(connection, config.temporal.namespace);
+  await connection.close();
 
   const port = await freePort(config.serving.port);
   const servingUrl = `http://${config.serving.host}:${port}`;
