@@ -28,6 +28,8 @@ export type Task = z.infer<typeof Task>;
 export const Source = z.strictObject({
   path: z.string().min(1),
   format: z.enum(['csv', 'parquet', 'json']).optional(),
+  /** Between the fields of a CSV; a comma, or a tab in .tsv files, if absent. Never guessed. */
+  delimiter: z.string().length(1).optional(),
 });
 export type Source = z.infer<typeof Source>;
 

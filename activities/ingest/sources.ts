@@ -26,11 +26,14 @@ export async function openSources(db: DuckDb, pinned: PinnedProject): Promise<So
       Context.current().heartbeat({ reading: name });
     }
     const list = files.map(quoteLiteral).join(', ');
-    const reader = readers[formatOf(name, source, files[0]!)];
+    const format = formatOf(name, source, files[0]!);
+    const options = format === 'csv' ? csvOptions(source, files[0]!) : '';
     try {
-      await db.run(`CREATE VIEW ${quoteIdentifier(name)} AS SELECT * FROM ${reader}([${list}])`);
+      await db.run(
+        `CREATE VIEW ${quoteIdentifier(name)} AS SELECT * FROM ${readers[format]}([${list}]${options})`,
+      );
     } catch (error) {
-      const reason = error instanceof Error ? error.message.split('\n').slice(0, 3).join(' ') : String(error);
+      const reason = (format === 'csv' && (await faultyLine(db, list, options))) || firstLines(error);
       const message = `source ${name} (${source.path}) cannot be read: ${reason}`;
       throw permanent('UnreadableSource', message, { source: name, file: source.path });
     }
@@ -46,6 +49,40 @@ async function filesOf(db: DuckDb, root: string, name: string, source: Source): 
   if (rows.length > 0) return rows.map(({ file }) => file);
   const message = `source ${name}: no file matches ${source.path} (looked in ${root})`;
   throw permanent('UnreadableSource', message, { source: name, file: source.path });
+}
+
+/**
+ * Why a CSV has no one shape: reads it as plain text under its own header, which stops at the first bad line.
+ *
+ * @returns DuckDB's words, with the line's number, or undefined when every line reads
+ */
+async function faultyLine(db: DuckDb, list: string, options: string): Promise<string | undefined> {
+  try {
+    const header = await db.rows<{ column_name: string }>(
+      `DESCRIBE SELECT * FROM read_csv([${list}]${options}, ignore_errors = true, all_varchar = true)`,
+    );
+    const columns = header.map(({ column_name: name }) => `${quoteLiteral(name)}: 'VARCHAR'`).join(', ');
+    await db.rows(
+      `SELECT count(*) FROM read_csv([${list}]${options}, auto_detect = false, columns = {${columns}})`,
+    );
+    return undefined;
+  } catch (error) {
+    return firstLines(error);
+  }
+}
+
+function firstLines(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error))
+    .split('\n')
+    .slice(0, 3)
+    .join(' ')
+    .slice(0, 600);
+}
+
+/** Said, not sniffed: on a broken file a guess would find some other shape that fits, and hide the fault. */
+function csvOptions(source: Source, file: string): string {
+  const delimiter = source.delimiter ?? (/\.tsv(\.gz)?$/i.test(file) ? '\t' : ',');
+  return `, header = true, skip = 0, delim = ${quoteLiteral(delimiter)}, quote = '"', escape = '"'`;
 }
 
 function formatOf(name: string, source: Source, file: string): keyof typeof readers {

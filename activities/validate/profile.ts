@@ -77,7 +77,8 @@ async function addHistograms(db: DuckDb, columns: Column[], profiles: ColumnProf
   );
   if (wanted.length === 0) return;
   const selected = wanted.flatMap(({ i, min, max }) => {
-    const bin = `least(${bins - 1}, floor((${numeric(columns[i]!)} - ${min}) / ${max - min} * ${bins}))`;
+    const x = numeric(columns[i]!)!;
+    const bin = `CASE WHEN ${x} >= ${max} THEN ${bins - 1} ELSE floor((${x} - ${min}) / ${max - min} * ${bins}) END`;
     return Array.from({ length: bins }, (_, b) => `count(*) FILTER (WHERE ${bin} = ${b}) AS h${i}_${b}`);
   });
   const [counts] = await db.rows<Record<string, number>>(`SELECT ${selected.join(', ')} FROM dataset`);
