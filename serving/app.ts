@@ -1,0 +1,144 @@
+/** The HTTP side: routes, and errors as the protocol wants them. Connections are kept after a refusal. */
+import Fastify from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Label } from '../contracts/serving.ts';
+import type { Logger } from '../infra/log.ts';
+import { infer, named } from './infer.ts';
+import { metricsText } from './metrics.ts';
+import type { ModelHost } from './model-host.ts';
+import { describeTensor } from './protocol.ts';
+import { Refusal } from './refusal.ts';
+import type { Replica } from './replica.ts';
+import type { Shipper } from './shipper.ts';
+
+/** 10,000 rows of some 50 columns. */
+const bodyLimit = 32 * 1024 * 1024;
+const platform = 'onnx_onnxv1';
+const Labels = z.object({ labels: z.array(Label).min(1).max(10_000) });
+
+interface ModelParams {
+  Params: { model: string; version?: string };
+}
+
+export function createApp(replica: Replica, shipper: Shipper, log: Logger): FastifyInstance {
+  const app = Fastify({ bodyLimit, logger: false, forceCloseConnections: 'idle' });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+    parseBody(request, body as string, done);
+  });
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => refuse(reply, error, log));
+  app.setNotFoundHandler((request, reply) => notFound(app, request, reply));
+  app.addHook('onSend', async (_request, reply) => {
+    // Fastify closes after a body it could not take; the next request on the connection is a good one.
+    if (reply.statusCode < 500) reply.removeHeader('connection');
+  });
+
+  const hostOf = ({ params: { model } }: FastifyRequest<ModelParams>): ModelHost => {
+    const host = replica.host(model);
+    if (host) return host;
+    const served = replica.hosts.map(({ name }) => name).join(', ') || 'none';
+    throw new Refusal(404, `model "${model}" is not served here; served: ${served}`);
+  };
+
+  app.get('/v2/health/live', () => ({ live: true }));
+  app.get('/v2/health/ready', (_request, reply) =>
+    reply.code(replica.ready ? 200 : 503).send({ ready: replica.ready }),
+  );
+  for (const path of ['/v2', '/v2/'])
+    app.get(path, () => ({ name: 'esteira', version: '0.1.0', extensions: [] }));
+  app.get('/metrics', (_request, reply) =>
+    reply.type('text/plain; version=0.0.4').send(metricsText(replica, shipper.waiting)),
+  );
+
+  for (const base of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
+    app.get<ModelParams>(base, (request) => metadata(hostOf(request), request.params.version));
+    app.get<ModelParams>(`${base}/ready`, (request, reply) => {
+      const host = hostOf(request);
+      const ready = !replica.stopping && host.ready;
+      if (request.params.version !== undefined) named(host, request.params.version);
+      return reply.code(ready ? 200 : 503).send({ name: host.name, ready });
+    });
+    app.post<ModelParams>(`${base}/infer`, (request) => {
+      if (request.headers['inference-header-content-length'] !== undefined) {
+        throw new Refusal(400, 'binary tensors are not taken; send the tensors as JSON');
+      }
+      return infer(replica, log, hostOf(request), request.params.version, request.body);
+    });
+  }
+  app.post<ModelParams>('/models/:model/labels', async (request) => {
+    const host = hostOf(request);
+    const labels = readLabels(request.body);
+    await replica.labels(host.name).append(labels);
+    return { accepted: labels.length };
+  });
+  return app;
+}
+
+function metadata(host: ModelHost, asked: string | undefined) {
+  const version =
+    asked === undefined ? (host.state.champion ?? host.state.challenger) : named(host, asked).version;
+  if (!version) throw new Refusal(503, `model "${host.name}" has no version to serve yet`);
+  const { inputs, outputs } = version.package.signature;
+  return {
+    name: host.name,
+    versions: host.loaded.map((loaded) => String(loaded.version)),
+    platform,
+    inputs: inputs.map(describeTensor),
+    outputs: outputs.map(describeTensor),
+  };
+}
+
+/** Labels are kept as text, for a class may be a number or a word. */
+function readLabels(body: unknown): { id: string; label: string; time: string }[] {
+  const { success, data, error } = Labels.safeParse(body);
+  if (!success) {
+    const [issue] = error.issues;
+    throw new Refusal(400, `${issue!.path.join('.') || 'the request'}: ${issue!.message}`);
+  }
+  const now = new Date().toISOString();
+  return data.labels.map(({ id, label, time }) => ({ id, label: String(label), time: time ?? now }));
+}
+
+function parseBody(
+  request: FastifyRequest,
+  body: string,
+  done: (error: Error | null, body?: unknown) => void,
+): void {
+  try {
+    done(null, JSON.parse(body));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    done(new Refusal(400, `the body of ${request.method} ${request.url} is not JSON: ${error.message}`));
+  }
+}
+
+function refuse(reply: FastifyReply, error: Error & { statusCode?: number }, log: Logger): FastifyReply {
+  const status = error instanceof Refusal ? error.status : (error.statusCode ?? 500);
+  if (status === 503) reply.header('retry-after', '1');
+  if (status >= 500 && status !== 503) log.error({ err: error }, 'a request failed');
+  const sentence =
+    status === 413 && !(error instanceof Refusal)
+      ? `the body is larger than ${bodyLimit} bytes`
+      : error.message;
+  return reply.code(status).send({ error: sentence });
+}
+
+function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const path = request.url.split('?')[0]!;
+  const methods = (['GET', 'POST'] as const).filter(
+    (method) => app.findRoute({ url: patternOf(path), method }) !== null,
+  );
+  if (methods.length === 0) return reply.code(404).send({ error: `there is nothing at ${path}` });
+  return reply
+    .code(405)
+    .header('allow', methods.join(', '))
+    .send({ error: `${request.method} is not allowed at ${path}; allowed: ${methods.join(', ')}` });
+}
+
+/** The route a path would take, as it was declared. */
+function patternOf(path: string): string {
+  return path
+    .replace(/^(\/v2)?\/models\/[^/]+/, '$1/models/:model')
+    .replace(/\/versions\/[^/]+/, '/versions/:version');
+}

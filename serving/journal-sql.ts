@@ -1,0 +1,60 @@
+/** A journal's lines as DuckDB reads them, and as columns of the Parquet that monitoring reads. */
+import type { Datatype, TensorSpec } from '../contracts/serving.ts';
+import { quoteIdentifier, quoteLiteral } from '../infra/duckdb.ts';
+import type { JournalHeader } from './journal.ts';
+
+type Predictions = Extract<JournalHeader, { kind: 'predictions' }>;
+
+const sqlTypes: Record<Datatype, string> = {
+  FP64: 'DOUBLE',
+  FP32: 'FLOAT',
+  INT64: 'BIGINT',
+  BOOL: 'BOOLEAN',
+  BYTES: 'VARCHAR',
+};
+
+/** Of `PredictionRow`, all but the two nested ones. */
+const scalars = {
+  id: 'VARCHAR',
+  time: 'TIMESTAMP',
+  loggedAt: 'TIMESTAMP',
+  model: 'VARCHAR',
+  version: 'INTEGER',
+  digest: 'VARCHAR',
+  route: 'VARCHAR',
+  epoch: 'INTEGER',
+  ms: 'DOUBLE',
+};
+
+export const labelColumns: Record<string, string> = { id: 'VARCHAR', label: 'VARCHAR', time: 'TIMESTAMP' };
+
+export function predictionColumns({ inputs, outputs }: Predictions): Record<string, string> {
+  return { ...scalars, inputs: struct(inputs), outputs: struct(outputs) };
+}
+
+/** For `read_json(columns = …)`. */
+export function structOf(columns: Record<string, string>): string {
+  return `{${Object.entries(columns)
+    .map(([name, type]) => `${name}: ${quoteLiteral(type)}`)
+    .join(', ')}}`;
+}
+
+export function selectOf(header: JournalHeader): string {
+  if (header.kind === 'labels') return Object.keys(labelColumns).join(', ');
+  const inputs = header.inputs.map(({ name, kind }) => {
+    const value = `inputs.${quoteIdentifier(name)}`;
+    return `${kind === 'timestamp' ? `epoch_ms(${value})` : value} AS ${quoteIdentifier(`in_${name}`)}`;
+  });
+  const outputs = header.outputs.map(
+    ({ name }) => `outputs.${quoteIdentifier(name)} AS ${quoteIdentifier(`out_${name}`)}`,
+  );
+  return [...Object.keys(scalars), ...inputs, ...outputs].join(', ');
+}
+
+function struct(specs: readonly TensorSpec[]): string {
+  const fields = specs.map(({ name, datatype, shape }) => {
+    const list = shape.length > 1 ? '[]' : '';
+    return `${quoteIdentifier(name)} ${sqlTypes[datatype]}${list}`;
+  });
+  return `STRUCT(${fields.join(', ')})`;
+}

@@ -1,0 +1,97 @@
+/**
+ * Where rows are safe before they are answered: append-only files of JSON lines, one stream per version (and one
+ * for a model's labels).
+ *
+ * A line that `append` has resolved for is in the kernel's hands, so it survives a `kill -9` of this process; what
+ * a killed process left is found at the next start. The first line of a file tells how to read the others.
+ */
+import { mkdir, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TensorSpec } from '../contracts/serving.ts';
+
+/** What a journal holds. */
+export type Stream =
+  | { kind: 'predictions'; model: string; version: number; inputs: TensorSpec[]; outputs: TensorSpec[] }
+  | { kind: 'labels'; model: string };
+
+/** First line of a file. `seq` is unique among all files of a replica, over restarts. */
+export type JournalHeader = Stream & { seq: string };
+
+/** A file is closed and shipped at whichever comes first: a monitor should see rows within seconds. */
+const rotateRows = 5_000;
+const rotateMs = 5_000;
+
+const started = Date.now();
+let files = 0;
+
+export class Journal {
+  readonly #folder: string;
+  readonly #stream: Stream;
+  readonly #ship: (path: string) => void;
+  /** Writes and closes, one after the other. */
+  #last: Promise<void> = Promise.resolve();
+  #group: { text: string[]; rows: number; written: Promise<void> } | undefined;
+  #file: { handle: FileHandle; path: string; rows: number; timer: NodeJS.Timeout } | undefined;
+
+  /** @param ship is told the path of each file that is complete */
+  constructor(folder: string, stream: Stream, ship: (path: string) => void) {
+    this.#folder = folder;
+    this.#stream = stream;
+    this.#ship = ship;
+  }
+
+  /** Resolves when the rows are written. Appends that come while a write is under way share the next one. */
+  append(rows: readonly unknown[]): Promise<void> {
+    this.#group ??= { text: [], rows: 0, written: this.#next(() => this.#writeGroup()) };
+    for (const row of rows) this.#group.text.push(`${JSON.stringify(row)}\n`);
+    this.#group.rows += rows.length;
+    return this.#group.written;
+  }
+
+  /** Closes the file in use, after all that was appended, and hands it over. */
+  rotate(): Promise<void> {
+    return this.#next(() => this.#close());
+  }
+
+  /** A failed step is its own caller's affair. */
+  #next(step: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(step, step);
+    return this.#last;
+  }
+
+  async #writeGroup(): Promise<void> {
+    const { text, rows } = this.#group!;
+    this.#group = undefined;
+    this.#file ??= await this.#open();
+    const file = this.#file;
+    try {
+      await file.handle.appendFile(text.join(''));
+      file.rows += rows;
+    } catch (error) {
+      await this.#close(); // perhaps cut in a line: nothing may follow it
+      throw error;
+    }
+    if (file.rows >= rotateRows) await this.#close();
+  }
+
+  async #open() {
+    await mkdir(this.#folder, { recursive: true });
+    const seq = `${started}-${String(++files).padStart(6, '0')}`;
+    const path = join(this.#folder, `journal-${seq}.jsonl`);
+    const handle = await open(path, 'ax');
+    await handle.appendFile(`${JSON.stringify({ ...this.#stream, seq } satisfies JournalHeader)}\n`);
+    // Only this file: by then another may be in use. A disk on which closing fails ends the process.
+    const timer = setTimeout(() => void this.#next(() => this.#close(path)), rotateMs).unref();
+    return { handle, path, rows: 0, timer };
+  }
+
+  async #close(only?: string): Promise<void> {
+    const file = this.#file;
+    if (!file || (only && only !== file.path)) return;
+    this.#file = undefined;
+    clearTimeout(file.timer);
+    await file.handle.close();
+    this.#ship(file.path);
+  }
+}

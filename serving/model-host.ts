@@ -1,0 +1,147 @@
+/**
+ * One model's slots on this replica: follows `models/<name>/current.json`.
+ *
+ * A change is made ready beside the running state and then takes its place in one assignment, so every request
+ * sees the old slots or the new ones, never half of each. What cannot be loaded leaves the old state and is told.
+ */
+import { ApplicationFailure } from '@temporalio/common';
+import type { ReplicaStatus, Slots } from '../contracts/serving.ts';
+import type { Logger } from '../infra/log.ts';
+import type { Store } from '../infra/store/store.ts';
+import { loadVersion } from './loaded-version.ts';
+import type { LoadedVersion } from './loaded-version.ts';
+import { goesToChallenger } from './routing.ts';
+
+/** Of one epoch; replaced as a whole. */
+export interface HostState {
+  epoch: number;
+  champion: LoadedVersion | undefined;
+  challenger: (LoadedVersion & { share: number }) | undefined;
+}
+
+type Failed = ReplicaStatus['models'][string]['failed'][number];
+
+/** A store that hiccups is asked again; what fails this often is told to the rollout. */
+const patience = 3;
+
+export class ModelHost {
+  readonly name: string;
+  readonly #store: Store;
+  readonly #log: Logger;
+  #state: HostState = { epoch: 0, champion: undefined, challenger: undefined };
+  #failed: Failed[] = [];
+  #attempts = { epoch: 0, count: 0 };
+
+  constructor(name: string, store: Store, log: Logger) {
+    this.name = name;
+    this.#store = store;
+    this.#log = log.child({ model: name });
+  }
+
+  get state(): HostState {
+    return this.#state;
+  }
+
+  get ready(): boolean {
+    return this.#state.champion !== undefined;
+  }
+
+  /** Versions in memory, the champion first. */
+  get loaded(): LoadedVersion[] {
+    const { champion, challenger } = this.#state;
+    return [champion, challenger].filter((version) => version !== undefined);
+  }
+
+  get status(): ReplicaStatus['models'][string] {
+    const counters = this.loaded.map((version) => version.counters.value);
+    return {
+      epoch: this.#state.epoch,
+      loaded: counters.map(({ version }) => version),
+      failed: this.#failed,
+      counters,
+    };
+  }
+
+  /** @returns which version answers a caller with this key, and by which route */
+  route(
+    key: string,
+  ): { version: LoadedVersion; route: 'champion' | 'challenger'; epoch: number } | undefined {
+    const { champion, challenger, epoch } = this.#state;
+    if (challenger && goesToChallenger(this.name, key, challenger.share)) {
+      return { version: challenger, route: 'challenger', epoch };
+    }
+    return champion && { version: champion, route: 'champion', epoch };
+  }
+
+  /**
+   * Not to be called again before it has resolved.
+   * @returns whether these slots are settled here, taken or given up; false asks for another try
+   */
+  async follow(slots: Slots): Promise<boolean> {
+    if (slots.epoch <= this.#state.epoch) return true;
+    if (slots.epoch !== this.#attempts.epoch) this.#attempts = { epoch: slots.epoch, count: 0 };
+    this.#attempts.count++;
+    const fresh: LoadedVersion[] = [];
+    const failed: Failed[] = [];
+    const take = async (slot: Slots['champion']): Promise<LoadedVersion | undefined> => {
+      if (!slot) return undefined;
+      const here = [...this.loaded, ...fresh].find((one) => one.digest === slot.package.sha256);
+      if (here) return here;
+      try {
+        const version = await loadVersion(this.#store, slot);
+        fresh.push(version);
+        return version;
+      } catch (error) {
+        this.#log.error(
+          { err: error, version: slot.version, epoch: slots.epoch },
+          'a version could not be loaded',
+        );
+        const final = error instanceof ApplicationFailure && error.nonRetryable === true;
+        if (final) this.#attempts.count = patience;
+        failed.push({ version: slot.version, epoch: slots.epoch, reason: sentence(error) });
+        return undefined;
+      }
+    };
+
+    const champion = await take(slots.champion);
+    const challenger = await take(slots.challenger);
+    if (failed.length > 0) {
+      await Promise.all(fresh.map((version) => version.retire()));
+      const settled = this.#attempts.count >= patience;
+      if (settled) this.#failed = failed;
+      return settled;
+    }
+    const share = slots.challenger?.share ?? 0;
+    this.#swap({
+      epoch: slots.epoch,
+      champion,
+      challenger: challenger && { ...challenger, share },
+    });
+    return true;
+  }
+
+  /** When the server ends, after its last request. */
+  async close(): Promise<void> {
+    const last = this.loaded;
+    this.#state = { ...this.#state, champion: undefined, challenger: undefined };
+    await Promise.all(last.map((version) => version.retire()));
+  }
+
+  #swap(next: HostState): void {
+    const before = this.loaded;
+    this.#state = next;
+    this.#failed = [];
+    const versions = this.loaded;
+    this.#log.info({ epoch: next.epoch, loaded: versions.map(({ version }) => version) }, 'slots taken');
+    for (const old of before) {
+      if (versions.some(({ digest }) => digest === old.digest)) continue;
+      old
+        .retire()
+        .catch((error: unknown) => this.#log.error({ err: error }, 'a session could not be released'));
+    }
+  }
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message.slice(0, 500) : String(error);
+}

@@ -1,0 +1,139 @@
+/**
+ * Brings complete journals into the store as typed Parquet, then deletes them.
+ *
+ * A file's keys follow from its content, and the store only creates: so a journal that is shipped again, after a
+ * crash between storing and deleting, adds nothing. A store that is away is tried again; rows wait on disk.
+ */
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DuckDb } from '../infra/duckdb.ts';
+import { quoteLiteral } from '../infra/duckdb.ts';
+import type { Logger } from '../infra/log.ts';
+import type { Store } from '../infra/store/store.ts';
+import { labelColumns, predictionColumns, selectOf, structOf } from './journal-sql.ts';
+import type { JournalHeader } from './journal.ts';
+
+export interface ShipperDeps {
+  store: Store;
+  log: Logger;
+  openDuckDb(): Promise<DuckDb>;
+  /** Of this replica's journals. */
+  folder: string;
+  replica: string;
+}
+
+export class Shipper {
+  readonly #deps: ShipperDeps;
+  readonly #waiting = new Set<string>();
+  #working: Promise<void> | undefined;
+  #stopping = false;
+
+  constructor(deps: ShipperDeps) {
+    this.#deps = deps;
+  }
+
+  /** Files that are not in the store yet. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  ship = (path: string): void => {
+    this.#waiting.add(path);
+    this.#working ??= this.#work().finally(() => (this.#working = undefined));
+  };
+
+  /** What a killed predecessor of the same name left behind. Call it before the first journal is opened. */
+  async recover(): Promise<void> {
+    await mkdir(this.#deps.folder, { recursive: true });
+    const names = await readdir(this.#deps.folder);
+    for (const name of names.filter((one) => one.endsWith('.parquet')))
+      await rm(join(this.#deps.folder, name));
+    for (const name of names.filter((one) => /^journal-.*\.jsonl$/.test(one)).toSorted()) {
+      this.ship(join(this.#deps.folder, name));
+    }
+  }
+
+  /** One more try for each file; what cannot be shipped stays on disk for the next start. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    let failures = 0;
+    for (;;) {
+      const [path] = this.#waiting;
+      if (!path) return;
+      try {
+        await this.#shipFile(path);
+        this.#waiting.delete(path);
+        failures = 0;
+      } catch (error) {
+        this.#deps.log.error({ err: error, path }, 'a journal could not be shipped; it stays on disk');
+        if (this.#stopping) return;
+        this.#waiting.delete(path);
+        this.#waiting.add(path); // behind the others, so that one bad file holds up none
+        failures++;
+        await sleep(Math.min(30_000, 500 * 2 ** failures), undefined, { ref: false });
+      }
+    }
+  }
+
+  async #shipFile(path: string): Promise<void> {
+    const header = await headerOf(path);
+    if (header) {
+      const db = await this.#deps.openDuckDb();
+      try {
+        await this.#shipRows(db, header, path);
+      } finally {
+        await db.close();
+      }
+    }
+    await unlink(path);
+  }
+
+  async #shipRows(db: DuckDb, header: JournalHeader, path: string): Promise<void> {
+    const columns = header.kind === 'predictions' ? predictionColumns(header) : labelColumns;
+    // A line that a kill cut short was never answered for: it is left out.
+    await db.run(
+      `CREATE TABLE journal AS SELECT * FROM read_json(${quoteLiteral(path)}, format = 'newline_delimited',
+        columns = ${structOf(columns)}, ignore_errors = true) WHERE id IS NOT NULL`,
+    );
+    const folder = header.kind === 'predictions' ? '%Y-%m-%d/%H' : '%Y-%m-%d';
+    const parts = await db.rows<{ part: string }>(
+      `SELECT DISTINCT strftime(time, '${folder}') AS part FROM journal ORDER BY part`,
+    );
+    for (const { part } of parts) {
+      const parquet = `${path}.parquet`;
+      await db.run(
+        `COPY (SELECT ${selectOf(header)} FROM journal WHERE strftime(time, '${folder}') = ${quoteLiteral(part)})
+          TO ${quoteLiteral(parquet)} (FORMAT parquet, COMPRESSION zstd)`,
+      );
+      const name = `${this.#deps.replica}-${header.seq}${header.kind === 'predictions' ? `-v${header.version}` : ''}`;
+      const key = `${header.kind}/${header.model}/${part}/${name}.parquet`;
+      await this.#deps.store.createFromFile(key, parquet, 'application/vnd.apache.parquet');
+      await unlink(parquet);
+    }
+  }
+}
+
+/** @returns undefined when the file was cut before its first line was whole, and so holds no row */
+async function headerOf(path: string): Promise<JournalHeader | undefined> {
+  const input = createReadStream(path);
+  try {
+    for await (const line of createInterface({ input })) {
+      try {
+        return JSON.parse(line) as JournalHeader;
+      } catch (error) {
+        if (error instanceof SyntaxError) return undefined;
+        throw error;
+      }
+    }
+    return undefined;
+  } finally {
+    input.destroy();
+  }
+}

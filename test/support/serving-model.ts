@@ -1,0 +1,89 @@
+/** A small real model, published the way `deploy` does: packages in the store, slots that point to them. */
+import { Slots } from '../../contracts/serving.ts';
+import type { Package, Signature } from '../../contracts/serving.ts';
+import { graph } from '../../infra/onnx/graph.ts';
+import { openModel } from '../../infra/onnx/session.ts';
+import { putJsonBlob, readJson, swapJson } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+
+export const signature: Signature = {
+  task: 'binary-classification',
+  inputs: [
+    { name: 'delay', datatype: 'FP64', shape: [-1], nullable: true },
+    { name: 'carrier', datatype: 'BYTES', shape: [-1], nullable: true },
+    { name: 'cargo', datatype: 'BOOL', shape: [-1] },
+    { name: 'at', datatype: 'INT64', shape: [-1], nullable: true, kind: 'timestamp' },
+  ],
+  outputs: [{ name: 'probability', datatype: 'FP32', shape: [-1] }],
+  classes: ['no', 'yes'],
+};
+
+/** sigmoid(weight × delay + carrier + cargo); AA is 1, others 0; the time counts for nothing. NaN in, NaN out. */
+export function modelBytes(weight: number): Uint8Array {
+  const g = graph('test');
+  const float = { to: 1 };
+  const delay = g.node('Cast', [g.input('delay', 'double', ['rows'])], float);
+  const known = g.node(
+    'LabelEncoder',
+    [g.input('carrier', 'string', ['rows'])],
+    { keys_strings: ['AA'], values_int64s: [1], default_int64: 0 },
+    'ai.onnx.ml',
+  );
+  const carrier = g.node('Cast', [known], float);
+  const cargo = g.node('Cast', [g.input('cargo', 'bool', ['rows'])], float);
+  const at = g.node('Cast', [g.input('at', 'int64', ['rows'])], float);
+  const weighted = g.node('Mul', [delay, g.constant('float', [weight])]);
+  const nothing = g.node('Mul', [at, g.constant('float', [0])]);
+  const sum = g.node('Sum', [weighted, carrier, cargo, nothing]);
+  g.output('probability', g.node('Sigmoid', [sum]), 'float', ['rows']);
+  return g.bytes();
+}
+
+/** @param spoil a golden batch the model does not repeat */
+export async function publishVersion(store: Store, version: number, weight: number, spoil = false) {
+  const bytes = modelBytes(weight);
+  const inputs = { delay: [0, 1, -1], carrier: ['AA', 'BB', ''], cargo: [true, false, false], at: [0, 1, 2] };
+  const model = await openModel(bytes, signature);
+  const outputs = Array.from((await model.run(inputs))['probability']!);
+  await model.close();
+  const golden = { rows: 3, inputs, outputs: spoil ? [0.1, 0.1, 0.1] : outputs, tolerance: 1e-5 };
+  const note = await store.putBlob('note', 'text/plain');
+  const content: Package = {
+    model: 'flights',
+    task: signature.task,
+    onnx: await store.putBlob(bytes, 'application/onnx'),
+    signature,
+    golden: await putJsonBlob(store, golden),
+    card: note,
+    scorecard: note,
+    report: note,
+    reference: [],
+    metrics: {},
+    lifecycleId: `lifecycle/flights/${version}`,
+    datasetDigest: note.sha256,
+    window: { from: '2001-01-01T00:00:00Z', until: '2001-02-01T00:00:00Z' },
+    project: note,
+  };
+  return { version, package: await putJsonBlob(store, content) };
+}
+
+/** The next epoch. @returns its number */
+export async function publishSlots(store: Store, change: Partial<Pick<Slots, 'champion' | 'challenger'>>) {
+  const key = 'models/flights/current.json';
+  const now = await readJson(store, key, Slots);
+  const { champion = null, challenger = null } = { ...now?.value, ...change };
+  const epoch = (now?.value.epoch ?? 0) + 1;
+  const at = new Date().toISOString();
+  const slots = Slots.parse({
+    model: 'flights',
+    epoch,
+    champion,
+    challenger,
+    previous: null,
+    reason: 'test',
+    by: 'ada',
+    at,
+  });
+  await swapJson(store, key, slots, now?.etag);
+  return epoch;
+}
