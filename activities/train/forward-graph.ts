@@ -32,8 +32,7 @@ export function forward(
   const inputs: Forward['inputs'] = [];
   for (const [i, { weight: matrix, bias }] of net.layers.entries()) {
     inputs.push(value);
-    let sums =
-      matrix && value ? g.node('Gemm', [value, weight(matrix), weight(bias)]) : weight(bias);
+    let sums = matrix && value ? g.node('Gemm', [value, weight(matrix), weight(bias)]) : weight(bias);
     if (i === 0) for (const table of net.oneHots) sums = g.node('Add', [rows(table), sums]);
     value = i === net.layers.length - 1 ? sums : g.node('Relu', [sums]);
   }
@@ -80,10 +79,16 @@ export function exportModel(
 ): Uint8Array {
   const g = graph('network');
   const { x, c } = featureInputs(g, net);
-  const { logits } = forward(g, net, (block) => {
-    const values = weights.subarray(block.offset, block.offset + block.size);
-    return g.constant('float', rescaled(net, block, values, labels), block.dims);
-  }, x, c);
+  const { logits } = forward(
+    g,
+    net,
+    (block) => {
+      const values = weights.subarray(block.offset, block.offset + block.size);
+      return g.constant('float', rescaled(net, block, values, labels), block.dims);
+    },
+    x,
+    c,
+  );
   const shape = net.outputs > 1 ? ['n', net.outputs] : ['n'];
   g.output('output', predictions(g, net, logits), 'float', shape);
   return g.bytes();

@@ -64,7 +64,9 @@ async function readPart(db: DuckDb, layout: FeatureLayout, path: string): Promis
     weight: new Float32Array(rows!),
   };
   let at = 0;
-  for await (const { rows: count, columns } of db.stream(`SELECT * FROM read_parquet(${quoteLiteral(path)})`)) {
+  for await (const { rows: count, columns } of db.stream(
+    `SELECT * FROM read_parquet(${quoteLiteral(path)})`,
+  )) {
     set.numeric.forEach((column, i) => column.set(columns[`n${i}`] as Float32Array, at));
     set.categorical.forEach((column, i) => column.set(columns[`c${i}`] as Int32Array, at));
     set.label.set(columns['label'] as Float32Array, at);

@@ -58,7 +58,12 @@ function addWeighted(
 }
 
 /** Finite ones only: with one class there is no ROC curve. */
-export function metricsOf(net: Network, { loss, labels, outputs }: Scores, scale: LabelScale, prefix: string) {
+export function metricsOf(
+  net: Network,
+  { loss, labels, outputs }: Scores,
+  scale: LabelScale,
+  prefix: string,
+) {
   const metrics: Record<string, number> = { [`${prefix}_loss`]: loss };
   if (net.task === 'binary-classification') metrics[`${prefix}_roc_auc`] = rocAuc(labels, outputs) ?? NaN;
   if (net.task === 'multiclass-classification') {

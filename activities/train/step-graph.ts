@@ -30,10 +30,16 @@ export function stepGraph(net: Network, settings: StepSettings): Uint8Array {
   const state = ['weights', 'moment1', 'moment2'].map((name) => g.input(name, 'float', [net.size]));
   state.push(g.input('time', 'float', []));
   const batches = g.input('batches', 'int64', []);
-  const rows = { ...featureInputs(g, net), y: g.input('label', 'float', ['n']), w: g.input('weight', 'float', ['n']) };
+  const rows = {
+    ...featureInputs(g, net),
+    y: g.input('label', 'float', ['n']),
+    w: g.input('weight', 'float', ['n']),
+  };
   const body = loopBody(net, settings, rows);
   const start = [batches, g.constant('bool', [1], []), ...state, g.constant('float', [0], [])];
-  const [weights, moment1, moment2, time, loss] = g.nodes('Loop', start, 5, { body: { graph: body.proto() } });
+  const [weights, moment1, moment2, time, loss] = g.nodes('Loop', start, 5, {
+    body: { graph: body.proto() },
+  });
   g.output("weights'", weights!, 'float', [net.size]);
   g.output("moment1'", moment1!, 'float', [net.size]);
   g.output("moment2'", moment2!, 'float', [net.size]);
@@ -54,7 +60,10 @@ function loopBody(net: Network, settings: StepSettings, chunk: Rows): Graph {
   const turn = g.input('turn', 'int64', []);
   const goOn = g.input('goOn', 'bool', []);
   const weights = g.input('weightsIn', 'float', [net.size]);
-  const moments = [g.input('moment1In', 'float', [net.size]), g.input('moment2In', 'float', [net.size])] as const;
+  const moments = [
+    g.input('moment1In', 'float', [net.size]),
+    g.input('moment2In', 'float', [net.size]),
+  ] as const;
   const time = g.node('Add', [g.input('timeIn', 'float', []), g.constant('float', [1], [])]);
   const lossBefore = g.input('lossIn', 'float', []);
 
@@ -78,7 +87,10 @@ function loopBody(net: Network, settings: StepSettings, chunk: Rows): Graph {
 
 /** Rows [turn × size, (turn + 1) × size) of each input; `Slice` stops at the end by itself. */
 function batchOf(g: Graph, { x, c, y, w }: Rows, turn: string, size: number): Rows {
-  const start = g.node('Mul', [g.node('Reshape', [turn, g.constant('int64', [1])]), g.constant('int64', [size])]);
+  const start = g.node('Mul', [
+    g.node('Reshape', [turn, g.constant('int64', [1])]),
+    g.constant('int64', [size]),
+  ]);
   const end = g.node('Add', [start, g.constant('int64', [size])]);
   const axis = g.constant('int64', [0]);
   const cut = (value: string) => g.node('Slice', [value, start, end, axis]);
@@ -196,4 +208,3 @@ function adamNodes(
   const change = g.node('Div', [g.node('Mul', [moment1, rate]), spread]);
   return { weights: g.node('Sub', [weights, change]), moment1, moment2 };
 }
-

@@ -1,6 +1,6 @@
 /** The train stage with a real trainer process, a real store, and the accidents that befall both. */
 import assert from 'node:assert/strict';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { CancelledFailure } from '@temporalio/common';
@@ -63,7 +63,7 @@ test('a hidden layer learns what no line divides, and the package takes raw colu
   assert.equal(trained.steps, Math.ceil(2800 / 64) * 12);
 
   const path = await belt.store.localPath(trained.model);
-  const signature = await readSignature(path);
+  const signature = readSignature(await readFile(path));
   assert.deepEqual(signature.outputs, [{ name: 'probability', datatype: 'FP32', shape: [-1] }]);
   const [alike, unlike, alikeToo, withNull] = await score(path, signature, pairs);
   assert.ok(alike! > 0.9 && unlike! < 0.1 && alikeToo! > 0.9 && withNull! > 0.9);
@@ -77,7 +77,7 @@ test('regression answers in the units of its label', async () => {
   const trained = await trainWith(new MockActivityEnvironment(), await inputOf(change, 2));
   assert.ok(trained.metrics['validation_rmse']! < 10, JSON.stringify(trained.metrics));
   const path = await belt.store.localPath(trained.model);
-  const rents = await score(path, await readSignature(path), pairs);
+  const rents = await score(path, readSignature(await readFile(path)), pairs);
   for (const [i, expected] of [3000, 3400, 3440].entries()) assert.ok(Math.abs(rents[i]! - expected) < 30);
 });
 
@@ -89,7 +89,7 @@ test('several classes get a probability each', async () => {
   };
   const trained = await trainWith(new MockActivityEnvironment(), await inputOf(change, 3));
   const path = await belt.store.localPath(trained.model);
-  const signature = await readSignature(path);
+  const signature = readSignature(await readFile(path));
   assert.deepEqual(signature.classes, ['class 0', 'class 1', 'class 2']);
   const probabilities = await score(path, signature, pairs);
   assert.equal(probabilities.length, 12);

@@ -1,0 +1,159 @@
+/**
+ * Evaluate: score the packaged model, and the champion, on holdout rows that neither was trained on in this
+ * lifecycle; hold the numbers against gates that were frozen before training; file scorecard and report.
+ *
+ * Running it twice gives the same scorecard: the draws of its intervals are seeded.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import type { Scorecard } from '../../contracts/evaluation.ts';
+import { parse, permanent } from '../../contracts/failures.ts';
+import { stages } from '../../contracts/lifecycle.ts';
+import type { Input, Output, StageActivities } from '../../contracts/lifecycle.ts';
+import { PreparedManifest } from '../../contracts/prepared.ts';
+import { PinnedProject } from '../../contracts/project.ts';
+import type { Child, ChildOptions } from '../../infra/child.ts';
+import type { DuckDb } from '../../infra/duckdb.ts';
+import { readSignature } from '../../infra/onnx/signature.ts';
+import { canonicalJson, putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+import { writeRecord } from '../record.ts';
+import { withWorkFolder } from '../work-folder.ts';
+import { judgeGates } from './gates.ts';
+import { readHoldout, refuseOneClass } from './holdout.ts';
+import { renderReport } from './report.ts';
+import { scoreParts } from './score-parts.ts';
+import { alignClasses, scorecardOf } from './scorecard.ts';
+
+export interface EvaluateDeps {
+  store: Store;
+  workDir: string;
+  openDuckDb(folder: string): Promise<DuckDb>;
+  /** As infra/child.ts has it. */
+  forkModule(url: URL, options: ChildOptions): Child;
+}
+
+export function createEvaluate(deps: EvaluateDeps): Pick<StageActivities, 'evaluate'> {
+  return {
+    async evaluate(unparsed) {
+      const input = parse(stages.evaluate.input, unparsed);
+      const startedAt = new Date();
+      const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
+      refuseMovedGates(pinned);
+      const manifest = await readJsonBlob(deps.store, input.prepared.manifest, PreparedManifest);
+      const scorecard = await withWorkFolder(deps.workDir, 'evaluate', (folder) =>
+        scoreIn(folder, { deps, input, pinned, manifest }),
+      );
+      const output = await file(deps.store, input, pinned, scorecard);
+      await writeRecord(deps.store, {
+        stage: 'evaluate',
+        lifecycleId: input.lifecycleId,
+        attempt: Context.current().info.attempt,
+        startedAt,
+        input,
+        output,
+        inputs: {
+          project: input.project,
+          prepared: input.prepared.manifest,
+          candidate: input.candidate.model,
+          ...(input.champion ? { champion: input.champion.model } : {}),
+        },
+        details: { intervals: '95 %, Poisson bootstrap, 200 replicates, seed 1' },
+      });
+      return output;
+    },
+  };
+}
+
+/** Rules that were changed after they were pinned are not the rules. */
+function refuseMovedGates({ project, gatesDigest }: PinnedProject): void {
+  const actual = createHash('sha256').update(canonicalJson(project.gates)).digest('hex');
+  if (actual === gatesDigest) return;
+  const details = { uri: 'project.gates', expected: gatesDigest, actual };
+  throw permanent('DigestMismatch', 'the gates are not those that were frozen', details);
+}
+
+interface Work {
+  deps: EvaluateDeps;
+  input: Input<'evaluate'>;
+  pinned: PinnedProject;
+  manifest: PreparedManifest;
+}
+
+async function scoreIn(folder: string, { deps, input, pinned, manifest }: Work): Promise<Scorecard> {
+  const context = Context.current();
+  const parts: string[] = [];
+  for (const { artifact } of manifest.holdout) parts.push(await deps.store.localPath(artifact));
+  const db = await deps.openDuckDb(folder);
+  try {
+    const { labels, slices } = await readHoldout(db, manifest, parts, pinned.project.slices);
+    refuseOneClass(manifest, labels);
+    const models = [await deps.store.localPath(input.candidate.model)];
+    if (input.champion) models.push(await deps.store.localPath(input.champion.model));
+    const [candidate, outputs] = await scoreParts(
+      {
+        forkModule: deps.forkModule,
+        folder,
+        signal: context.cancellationSignal,
+        scored: (rows) => context.heartbeat({ doing: 'scoring', rows, of: labels.length }),
+      },
+      models,
+      parts,
+    );
+    const champion = input.champion &&
+      outputs && { version: input.champion.version, outputs: await aligned(manifest, models[1]!, outputs) };
+    const compared = { candidate: candidate!, champion, labels, slices, trained: input.candidate.metrics };
+    return await scorecardOf(manifest, compared, async () => {
+      context.heartbeat({ doing: 'intervals' });
+      context.cancellationSignal.throwIfAborted();
+      await setImmediate();
+    });
+  } finally {
+    await db.close();
+  }
+}
+
+async function aligned({ task, signature }: PreparedManifest, path: string, outputs: Float32Array) {
+  if (task !== 'multiclass-classification') return outputs;
+  const { classes } = readSignature(await readFile(path));
+  return alignClasses(outputs, classes, signature.classes);
+}
+
+async function file(
+  store: Store,
+  input: Input<'evaluate'>,
+  pinned: PinnedProject,
+  scorecard: Scorecard,
+): Promise<Output<'evaluate'>> {
+  const gates = judgeGates(
+    pinned.project.gates,
+    { ...scorecard.fit, ...valuesOf(scorecard.metrics) },
+    scorecard.champion && valuesOf(scorecard.champion.metrics),
+  );
+  const passed = gates.every((gate) => gate.passed);
+  const artifact = await putJsonBlob(store, scorecard);
+  const html = await renderReport({
+    input,
+    pinned,
+    scorecard,
+    gates,
+    passed,
+    scorecardDigest: artifact.sha256,
+  });
+  const { champion } = scorecard;
+  return {
+    rows: scorecard.rows,
+    metrics: scorecard.metrics,
+    ...(champion ? { champion: { version: champion.version, metrics: champion.metrics } } : {}),
+    gates,
+    passed,
+    gatesDigest: pinned.gatesDigest,
+    scorecard: artifact,
+    report: await store.putBlob(html, 'text/html'),
+  };
+}
+
+const valuesOf = (metrics: Scorecard['metrics']): Record<string, number | null> =>
+  Object.fromEntries(Object.entries(metrics).map(([name, { value }]) => [name, value]));

@@ -1,0 +1,140 @@
+/**
+ * The report's charts: Vega-Lite specifications drawn to SVG on the server, so that the page needs no
+ * script. Text and axes take the page's colour; marks have hues that both themes bear.
+ */
+import type { TopLevelSpec } from 'vega-lite';
+import type { Scorecard } from '../../contracts/evaluation.ts';
+import { html, markup, nothing } from './report-html.ts';
+import type { Html } from './report-html.ts';
+
+const blue = '#3b82f6';
+const grey = '#8a94a6';
+const size = { width: 290, height: 230 };
+
+const config = {
+  background: 'transparent',
+  font: 'system-ui, sans-serif',
+  view: { stroke: 'transparent' },
+  axis: {
+    ...{ labelColor: 'currentColor', titleColor: 'currentColor', domainColor: 'currentColor' },
+    ...{ tickColor: 'currentColor', gridColor: 'currentColor', gridOpacity: 0.15, domainOpacity: 0.4 },
+    ...{ titleFontWeight: 'normal', titleFontSize: 12, labelFontSize: 11, tickCount: 5 },
+  },
+} as const;
+
+interface Chart {
+  title: string;
+  /** What a reader who cannot see it should know. */
+  label: string;
+  spec: Record<string, unknown>;
+}
+
+/** Vega is heavy and only a report needs it: loaded when the first one is drawn. */
+export async function drawCharts(scorecard: Scorecard): Promise<Html> {
+  const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')]);
+  const charts = [rocChart(scorecard), calibrationChart(scorecard), predictionsChart(scorecard)];
+  const figures: Html[] = [];
+  for (const chart of charts) {
+    if (!chart) continue;
+    const spec = { ...size, ...chart.spec, config, autosize: { type: 'pad' } } as unknown as TopLevelSpec;
+    const svg = await new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
+    const named = svg.replace('<svg ', `<svg role="img" aria-label="${chart.label}" `);
+    figures.push(
+      html`<section>
+        <h2>${chart.title}</h2>
+        ${markup(named)}
+      </section>`,
+    );
+  }
+  return figures.length > 0 ? html`<div class="figures">${figures}</div>` : nothing;
+}
+
+const share = (field: string, title: string) => ({
+  ...{ field, title, type: 'quantitative', scale: { domain: [0, 1] } },
+  axis: { format: '.0%' },
+});
+
+/** The line that a coin, or a perfectly calibrated model, would draw. */
+const diagonal = (low: number, high: number) => ({
+  data: {
+    values: [
+      { x: low, y: low },
+      { x: high, y: high },
+    ],
+  },
+  mark: { type: 'line', color: grey, strokeDash: [4, 4], strokeWidth: 1.5 },
+  encoding: { x: { field: 'x', type: 'quantitative' }, y: { field: 'y', type: 'quantitative' } },
+});
+
+function rocChart({ roc, metrics }: Scorecard): Chart | undefined {
+  if (!roc) return undefined;
+  const curve = {
+    data: { values: roc },
+    layer: [
+      { mark: { type: 'area', color: blue, opacity: 0.1, line: false } },
+      { mark: { type: 'line', color: blue, strokeWidth: 2.5 } },
+    ],
+    encoding: {
+      x: share('fpr', 'False alarms (share of negatives)'),
+      y: { ...share('tpr', 'Found (share of positives)'), stack: null },
+      order: { field: 'fpr', type: 'quantitative' },
+    },
+  };
+  const area = metrics['roc_auc']?.value?.toFixed(3) ?? 'unknown';
+  return {
+    title: 'ROC curve',
+    label: `ROC curve; area ${area}`,
+    spec: { layer: [diagonal(0, 1), curve] },
+  };
+}
+
+function calibrationChart({ calibration, task }: Scorecard): Chart | undefined {
+  if (calibration.length === 0) return undefined;
+  const regression = task === 'regression';
+  const ends = calibration.flatMap(({ predicted, actual }) => [predicted, actual]);
+  const domain = regression ? [Math.min(...ends), Math.max(...ends)] : [0, 1];
+  const axis = (field: string, title: string) => ({
+    ...{ field, title, type: 'quantitative', scale: { domain, zero: false, nice: regression } },
+    axis: regression ? {} : { format: '.0%' },
+  });
+  const points = {
+    data: { values: calibration },
+    layer: [
+      { mark: { type: 'line', color: blue, strokeWidth: 2 } },
+      {
+        mark: { type: 'point', filled: true, color: blue, opacity: 1 },
+        encoding: {
+          size: { field: 'rows', type: 'quantitative', scale: { range: [25, 220] }, legend: null },
+        },
+      },
+    ],
+    encoding: { x: axis('predicted', 'Predicted'), y: axis('actual', 'Came true') },
+  };
+  const worst = Math.max(...calibration.map(({ predicted, actual }) => Math.abs(predicted - actual)));
+  return {
+    title: 'Calibration',
+    label: `Calibration; the largest gap between predicted and actual is ${worst.toPrecision(2)}`,
+    spec: { layer: [diagonal(domain[0]!, domain[1]!), points] },
+  };
+}
+
+function predictionsChart({ predictions, task }: Scorecard): Chart {
+  const { low, high, counts } = predictions;
+  const width = (high - low) / counts.length;
+  const values = counts.map((rows, i) => ({ from: low + i * width, to: low + (i + 1) * width, rows }));
+  const title = task === 'multiclass-classification' ? 'Probability of the class predicted' : 'Prediction';
+  const format = task === 'regression' ? '~s' : '.0%';
+  const bars = {
+    mark: { type: 'bar', color: blue, binSpacing: 1 },
+    encoding: {
+      x: { field: 'from', bin: { binned: true, step: width }, type: 'quantitative', title, axis: { format } },
+      x2: { field: 'to' },
+      y: { field: 'rows', type: 'quantitative', title: 'Rows', axis: { format: '~s' } },
+    },
+  };
+  return {
+    title: 'What it predicts',
+    label: 'Histogram of the predictions',
+    spec: { data: { values }, ...bars },
+  };
+}

@@ -1,0 +1,15 @@
+/** What the scoring process is asked, and what it says. */
+import { z } from 'zod';
+
+export const ScorerRequest = z.object({
+  models: z.array(z.object({ path: z.string(), output: z.string() })).min(1),
+  /** Raw Parquet parts, in order. */
+  parts: z.array(z.string()).min(1),
+});
+export type ScorerRequest = z.infer<typeof ScorerRequest>;
+
+export const ScorerEvent = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('progress'), rows: z.int() }),
+  z.object({ event: z.literal('not-finite'), row: z.int() }),
+]);
+export type ScorerEvent = z.infer<typeof ScorerEvent>;
