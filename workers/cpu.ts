@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createCpuActivities } from '../activities/index.ts';
 import { taskQueues } from '../contracts/search.ts';
+import { forkModule } from '../infra/child.ts';
 import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
 import { heartbeats } from '../infra/heartbeat.ts';
@@ -34,6 +35,7 @@ try {
       store,
       log,
       workDir: join(config.home, 'work'),
+      forkModule,
       openDuckDb: (spillDir) => openDuckDb({ ...config.duckdb, spillDir }),
       score,
       models: modelsOf(client),

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createGpuActivities } from '../activities/index.ts';
 import { taskQueues } from '../contracts/search.ts';
+import { forkModule } from '../infra/child.ts';
 import { readConfig } from '../infra/config.ts';
 import { heartbeats } from '../infra/heartbeat.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
@@ -22,7 +23,7 @@ try {
     connection,
     namespace: config.temporal.namespace,
     taskQueue: taskQueues.gpu,
-    activities: createGpuActivities({ store, log, workDir: join(config.home, 'work') }),
+    activities: createGpuActivities({ store, workDir: join(config.home, 'work'), forkModule }),
     interceptors: { activity: [heartbeats] },
     maxConcurrentActivityTaskExecutions: 1,
     shutdownGraceTime: '20 seconds',

@@ -2,18 +2,20 @@
  * Deploy: packages an approved model and registers it, and serves the rollout: asks the entity for
  * shifts of traffic, watches replicas, and, for the entity, writes slots where they take effect.
  */
+import { Context } from '@temporalio/activity';
 import type { DeployActivities } from '../../contracts/activities.ts';
 import { parse } from '../../contracts/failures.ts';
 import { stages } from '../../contracts/lifecycle.ts';
 import type { StageActivities } from '../../contracts/lifecycle.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import { Slots, VersionRecord } from '../../contracts/serving.ts';
-import { createJson, readJsonBlob } from '../../infra/store/json.ts';
+import { readJsonBlob } from '../../infra/store/json.ts';
 import { buildPackage } from './package.ts';
 import type { PackageDeps } from './package.ts';
 import type { ModelMessages } from './messages.ts';
 import { observe, settle } from './replicas.ts';
 import { writeSlots, writeVersion } from './slots.ts';
+import { writeRecord } from '../record.ts';
 
 export interface DeployDeps extends PackageDeps {
   models: ModelMessages;
@@ -26,15 +28,23 @@ export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> 
   return {
     async deploy(raw) {
       const input = parse(stages.deploy.input, raw);
-      const startedAt = Date.now();
+      const startedAt = new Date();
       const { stored, onnx } = await buildPackage(deps, input);
       const { lifecycleId, verdict } = input;
       const { model } = verdict.subject;
       const registration = { lifecycleId, package: stored, onnx, verdict };
       const { version } = await models.update(model, 'register', registration, `register/${lifecycleId}`);
       const output = { version, package: stored };
-      const seconds = (Date.now() - startedAt) / 1_000;
-      await createJson(store, `runs/${lifecycleId}/deploy/record.json`, { input, output, seconds });
+      await writeRecord(store, {
+        stage: 'deploy',
+        lifecycleId,
+        attempt: Context.current().info.attempt,
+        startedAt,
+        input,
+        output,
+        inputs: { candidate: onnx, scorecard: input.scorecard.scorecard, project: input.project },
+        details: {},
+      });
       return output;
     },
     requestPromotion: ({ model, updateId, ...request }) =>

@@ -3,8 +3,6 @@
  * it — the ONNX file, its signature, a golden batch with the predictions to repeat, the card, and the
  * reference that monitoring compares with.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { DatasetManifest } from '../../contracts/dataset.ts';
 import { Scorecard } from '../../contracts/evaluation.ts';
@@ -18,16 +16,16 @@ import { putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { cardOf } from './card.ts';
 import { referenceOf } from './reference.ts';
+import { withEngine } from '../engine.ts';
+import type { EngineDeps } from '../engine.ts';
 
 /** Rows of the golden batch: enough to meet every branch of a small graph, few enough to run at each load. */
 const goldenRows = 32;
 /** Another processor may add in another order; more than this is another model. */
 const goldenTolerance = 1e-4;
 
-export interface PackageDeps {
+export interface PackageDeps extends EngineDeps {
   store: Store;
-  openDuckDb(folder: string): Promise<DuckDb>;
-  workDir: string;
   /** @returns the first output, row-major, for column-wise rows. */
   score(modelPath: string, signature: Signature, columns: Columns): Promise<number[]>;
 }
@@ -43,40 +41,28 @@ export async function buildPackage(
   const scorecard = await readJsonBlob(store, input.scorecard.scorecard, Scorecard);
   const { signature } = prepared;
   const onnx = input.candidate.model;
-  await mkdir(deps.workDir, { recursive: true });
-  const folder = await mkdtemp(join(deps.workDir, 'deploy-'));
-  const db = await deps.openDuckDb(folder);
-  try {
-    const golden = await goldenOf(deps, db, prepared, onnx);
-    const reference = await referenceOf(
-      db,
-      await store.localPath(prepared.reference.artifact),
-      signature,
-      scorecard,
-    );
-    const made: Package = {
-      model: pinned.project.model,
-      task: pinned.project.task,
-      onnx,
-      signature,
-      golden: await putJsonBlob(store, golden),
-      card: await store.putBlob(cardOf(pinned, dataset, prepared, scorecard, input), 'text/markdown'),
-      scorecard: input.scorecard.scorecard,
-      report: input.scorecard.report,
-      reference,
-      metrics: Object.fromEntries(
-        Object.entries(scorecard.metrics).map(([name, { value }]) => [name, value]),
-      ),
-      lifecycleId: input.lifecycleId,
-      datasetDigest: input.dataset.digest,
-      window: input.window,
-      project: input.project,
-    };
-    return { stored: await putJsonBlob(store, made), onnx };
-  } finally {
-    await db.close();
-    await rm(folder, { recursive: true, force: true });
-  }
+  const referencePath = await store.localPath(prepared.reference.artifact);
+  const { golden, reference } = await withEngine(deps, 'deploy', async (db) => ({
+    golden: await goldenOf(deps, db, prepared, onnx),
+    reference: await referenceOf(db, referencePath, signature, scorecard),
+  }));
+  const made: Package = {
+    model: pinned.project.model,
+    task: pinned.project.task,
+    onnx,
+    signature,
+    golden: await putJsonBlob(store, golden),
+    card: await store.putBlob(cardOf(pinned, dataset, prepared, scorecard, input), 'text/markdown'),
+    scorecard: input.scorecard.scorecard,
+    report: input.scorecard.report,
+    reference,
+    metrics: Object.fromEntries(Object.entries(scorecard.metrics).map(([name, { value }]) => [name, value])),
+    lifecycleId: input.lifecycleId,
+    datasetDigest: input.dataset.digest,
+    window: input.window,
+    project: input.project,
+  };
+  return { stored: await putJsonBlob(store, made), onnx };
 }
 
 async function goldenOf(

@@ -5,11 +5,10 @@
  * Running it twice is harmless: the same inputs give the same bytes, and the same bytes are stored
  * once. Memory is bounded by DuckDB's limit; what does not fit spills to the work folder.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
-import { Window } from '../../contracts/artifact.ts';
-import type { z } from 'zod';
+import type { Window } from '../../contracts/artifact.ts';
 import { DatasetManifest } from '../../contracts/dataset.ts';
 import type { Column, Part } from '../../contracts/dataset.ts';
 import { parse, permanent } from '../../contracts/failures.ts';
@@ -23,70 +22,64 @@ import type { Store } from '../../infra/store/store.ts';
 import { sha256 } from '../../infra/digest.ts';
 import { canonicalType, selectWindow } from './select.ts';
 import { openSources } from './sources.ts';
+import { withEngine } from '../engine.ts';
+import type { EngineDeps } from '../engine.ts';
+import { writeRecord } from '../record.ts';
 
 /** Rows a part: large enough to scan fast, small enough to hand to another machine. */
 export const rowsPerPart = 131_072;
 
-export interface IngestDeps {
+export interface IngestDeps extends EngineDeps {
   store: Store;
-  /** A fresh engine with bounded memory, spilling into `folder`. The caller closes it. */
-  openDuckDb(folder: string): Promise<DuckDb>;
-  workDir: string;
 }
 
 export function createIngest(deps: IngestDeps): Pick<StageActivities, 'ingest'> {
   return {
-    async ingest(input) {
-      const { lifecycleId, project: artifact, window } = parse(stages.ingest.input, input);
-      const startedAt = Date.now();
-      const pinned = await readJsonBlob(deps.store, artifact, PinnedProject);
-      await mkdir(deps.workDir, { recursive: true });
-      const folder = await mkdtemp(join(deps.workDir, 'ingest-'));
-      const db = await deps.openDuckDb(folder);
-      try {
-        const sources = await openSources(db, pinned);
-        const columns = await materialise(db, pinned, window);
-        const { rows, first, last } = await extent(db, pinned, window);
-        const parts = await fileParts(deps.store, db, folder, rows);
-        const { key, time, label, model } = pinned.project;
-        const queryDigest = sha256(pinned.sql);
-        const manifest = parse(DatasetManifest, {
-          ...{
-            name: model,
-            columns,
-            key,
-            time,
-            label,
-            rows,
-            window,
-            first,
-            last,
-            parts,
-            sources,
-            queryDigest,
-          },
-        });
-        const stored = await putJsonBlob(deps.store, manifest);
-        const digest = stored.sha256;
-        const output = { name: model, digest, manifest: stored, rows };
-        await createJson(deps.store, `datasets/${model}/${digest}.json`, manifest);
-        const seconds = (Date.now() - startedAt) / 1_000;
-        await createJson(deps.store, `runs/${lifecycleId}/ingest/record.json`, { input, output, seconds });
-        return output;
-      } finally {
-        await db.close();
-        await rm(folder, { recursive: true, force: true });
-      }
+    async ingest(unparsed) {
+      const input = parse(stages.ingest.input, unparsed);
+      const startedAt = new Date();
+      const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
+      const manifest = await withEngine(deps, 'ingest', (db, folder) =>
+        read(deps.store, db, folder, pinned, input.window),
+      );
+      const stored = await putJsonBlob(deps.store, manifest);
+      const { name, rows } = manifest;
+      await createJson(deps.store, `datasets/${name}/${stored.sha256}.json`, manifest);
+      const output = { name, digest: stored.sha256, manifest: stored, rows };
+      await writeRecord(deps.store, {
+        stage: 'ingest',
+        lifecycleId: input.lifecycleId,
+        attempt: Context.current().info.attempt,
+        startedAt,
+        input,
+        output,
+        inputs: { project: input.project },
+        details: { sources: manifest.sources, watermark: manifest.last, gitCommit: pinned.gitCommit },
+      });
+      return output;
     },
   };
 }
 
-/** Fills the table `dataset`, sorted, so that equal inputs give equal parts. */
-async function materialise(
+async function read(
+  store: Store,
   db: DuckDb,
+  folder: string,
   pinned: PinnedProject,
-  window: z.infer<typeof Window>,
-): Promise<Column[]> {
+  window: Window,
+): Promise<DatasetManifest> {
+  const sources = await openSources(db, pinned);
+  const columns = await materialise(db, pinned, window);
+  const { rows, first, last } = await extent(db, pinned, window);
+  const parts = await fileParts(store, db, folder, rows);
+  const { key, time, label, model: name } = pinned.project;
+  const queryDigest = sha256(pinned.sql);
+  const about = { name, columns, key, time, label, queryDigest, sources };
+  return parse(DatasetManifest, { ...about, rows, window, first, last, parts });
+}
+
+/** Fills the table `dataset`, sorted, so that equal inputs give equal parts. */
+async function materialise(db: DuckDb, pinned: PinnedProject, window: Window): Promise<Column[]> {
   const query = selectWindow(pinned.sql, window);
   const described = await failing(pinned, () =>
     db.rows<{ column_name: string; column_type: string }>(`DESCRIBE ${query}`),
@@ -120,7 +113,7 @@ async function materialise(
   return columns.map(({ name, type }) => ({ name, type }));
 }
 
-async function extent(db: DuckDb, pinned: PinnedProject, window: z.infer<typeof Window>) {
+async function extent(db: DuckDb, pinned: PinnedProject, window: Window) {
   const time = quoteIdentifier(pinned.project.time);
   const [found] = await db.rows<{ rows: number; first: string | null; last: string | null }>(
     `SELECT count(*) AS rows, min(${time}) AS first, max(${time}) AS last FROM dataset`,

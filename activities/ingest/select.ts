@@ -1,5 +1,4 @@
 /** What ingest makes of the project's SQL: the window's bounds in place, and four column types. */
-import type { z } from 'zod';
 import type { Window } from '../../contracts/artifact.ts';
 import type { ColumnType } from '../../contracts/dataset.ts';
 import { permanent } from '../../contracts/failures.ts';
@@ -9,7 +8,7 @@ import { permanent } from '../../contracts/failures.ts';
  * Instants are validated ISO 8601, so a literal is as safe as a bound parameter, and works in every
  * statement (DESCRIBE and CREATE TABLE AS take none).
  */
-export function selectWindow(sql: string, window: z.infer<typeof Window>): string {
+export function selectWindow(sql: string, window: Window): string {
   const literal = (instant: string) => `TIMESTAMP '${instant.replace('T', ' ').replace('Z', '')}'`;
   return sql
     .replace(/;\s*$/, '')

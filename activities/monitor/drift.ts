@@ -1,5 +1,4 @@
 /** Drift: how far the window's rows have moved from the reference, column by column. */
-import type { z } from 'zod';
 import type { Window } from '../../contracts/artifact.ts';
 import type { TickRecord } from '../../contracts/monitor.ts';
 import type { Package, ReferenceColumn } from '../../contracts/serving.ts';
@@ -12,7 +11,7 @@ type Drift = TickRecord['drift'][number];
 export async function driftOf(
   db: DuckDb,
   log: PredictionLog,
-  window: z.infer<typeof Window>,
+  window: Window,
   made: Package,
 ): Promise<Drift[]> {
   const output = made.signature.outputs[0]!.name;

@@ -2,9 +2,6 @@
  * Monitor: one window of the prediction log against the version's reference, and the quality of the
  * window whose labels should have come by now. Files a tick record; the same tick files it once.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { z } from 'zod';
 import type { MonitorActivities } from '../../contracts/activities.ts';
 import { Window } from '../../contracts/artifact.ts';
 import { parse } from '../../contracts/failures.ts';
@@ -20,11 +17,11 @@ import { driftOf } from './drift.ts';
 import { openLog } from './log.ts';
 import { qualityOf } from './quality.ts';
 import { alertsOf } from './alerts.ts';
+import { withEngine } from '../engine.ts';
+import type { EngineDeps } from '../engine.ts';
 
-export interface MonitorDeps {
+export interface MonitorDeps extends EngineDeps {
   store: Store;
-  openDuckDb(folder: string): Promise<DuckDb>;
-  workDir: string;
   /** POSTs JSON. @throws a plain Error when the receiver does not answer 2xx, so that it is tried again. */
   post(url: string, body: unknown): Promise<void>;
   log: { warn(about: object, message: string): void };
@@ -34,18 +31,10 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
   return {
     async monitor(input) {
       const window = parse(Window, input.window);
-      await mkdir(deps.workDir, { recursive: true });
-      const folder = await mkdtemp(join(deps.workDir, 'monitor-'));
-      const db = await deps.openDuckDb(folder);
-      try {
-        const record = await look(deps.store, db, input.model, window);
-        const tick = window.until.replaceAll(/[:.]/g, '-');
-        await createJson(deps.store, `monitor/${input.model}/${tick}.json`, record);
-        return summaryOf(record, tick, await putJsonBlob(deps.store, record));
-      } finally {
-        await db.close();
-        await rm(folder, { recursive: true, force: true });
-      }
+      const record = await withEngine(deps, 'monitor', (db) => look(deps.store, db, input.model, window));
+      const tick = window.until.replaceAll(/[:.]/g, '-');
+      await createJson(deps.store, `monitor/${input.model}/${tick}.json`, record);
+      return summaryOf(record, tick, await putJsonBlob(deps.store, record));
     },
     async notify({ model, tick }) {
       for (const alert of tick.alerts) deps.log.warn({ model, tick: tick.tick, ...alert }, alert.message);
@@ -69,12 +58,7 @@ export async function championOf(
   return { version: champion.version, made, project: pinned.project, pinned };
 }
 
-async function look(
-  store: Store,
-  db: DuckDb,
-  model: string,
-  window: z.infer<typeof Window>,
-): Promise<TickRecord> {
+async function look(store: Store, db: DuckDb, model: string, window: Window): Promise<TickRecord> {
   const champion = await championOf(store, model);
   const empty = { model, window, version: null, rows: 0, byVersion: {}, drift: [], quality: null };
   if (!champion) return { ...empty, alerts: [{ kind: 'silence', message: `${model} serves no version` }] };

@@ -1,6 +1,5 @@
 /** The prediction log and the labels of some days, as two DuckDB views. */
 import { Context } from '@temporalio/activity';
-import type { z } from 'zod';
 import type { Window } from '../../contracts/artifact.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteLiteral } from '../../infra/duckdb.ts';
@@ -10,8 +9,8 @@ export interface PredictionLog {
   /** Whether any label has come at all. */
   labelled: boolean;
   /** A condition on the view `predictions` for rows of this window. */
-  within(window: z.infer<typeof Window>): string;
-  count(window: z.infer<typeof Window>): Promise<{ rows: number; byVersion: Record<string, number> }>;
+  within(window: Window): string;
+  count(window: Window): Promise<{ rows: number; byVersion: Record<string, number> }>;
 }
 
 /**
@@ -24,7 +23,7 @@ export async function openLog(
   store: Store,
   db: DuckDb,
   model: string,
-  window: z.infer<typeof Window>,
+  window: Window,
 ): Promise<PredictionLog | undefined> {
   const first = window.from.slice(0, 10);
   const predictions = await files(store, `predictions/${model}/`, first, window.until.slice(0, 10));
@@ -36,7 +35,7 @@ export async function openLog(
       ? parquet(labels)
       : "(SELECT '' AS id, '' AS label, TIMESTAMP '1970-01-01' AS time LIMIT 0)";
   await db.run(`CREATE VIEW labels AS SELECT id, arg_max(label, time) AS label FROM ${source} GROUP BY id`);
-  const within = ({ from, until }: z.infer<typeof Window>) =>
+  const within = ({ from, until }: Window) =>
     `time >= TIMESTAMP ${quoteLiteral(from)} AND time < TIMESTAMP ${quoteLiteral(until)}`;
   return {
     labelled: labels.length > 0,

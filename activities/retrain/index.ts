@@ -3,12 +3,9 @@
  * which alone decides. All rules of one tick are one trigger, named after the tick: told twice, it
  * counts once.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { RetrainActivities } from '../../contracts/activities.ts';
 import { TickRecord } from '../../contracts/monitor.ts';
 import type { RetrainAnswer, TickSummary } from '../../contracts/monitor.ts';
-import type { DuckDb } from '../../infra/duckdb.ts';
 import { canonicalJson, createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { z } from 'zod';
@@ -17,12 +14,12 @@ import { openSources } from '../ingest/sources.ts';
 import { selectWindow } from '../ingest/select.ts';
 import { championOf } from '../monitor/index.ts';
 import { fired } from './rules.ts';
+import { withEngine } from '../engine.ts';
+import type { EngineDeps } from '../engine.ts';
 
-export interface RetrainDeps {
+export interface RetrainDeps extends EngineDeps {
   store: Store;
   models: ModelMessages;
-  openDuckDb(folder: string): Promise<DuckDb>;
-  workDir: string;
   isRunning(workflowId: string): Promise<boolean>;
 }
 
@@ -71,19 +68,12 @@ async function newRows(
   champion: NonNullable<Awaited<ReturnType<typeof championOf>>>,
   tick: TickSummary,
 ): Promise<number> {
-  await mkdir(deps.workDir, { recursive: true });
-  const folder = await mkdtemp(join(deps.workDir, 'retrain-'));
-  const db = await deps.openDuckDb(folder);
-  try {
+  const window = { from: champion.made.window.until, until: tick.window.until };
+  if (window.from >= window.until) return 0;
+  return withEngine(deps, 'retrain', async (db) => {
     await openSources(db, champion.pinned);
-    const window = { from: champion.made.window.until, until: tick.window.until };
-    if (window.from >= window.until) return 0;
-    const [found] = await db.rows<{ n: number }>(
-      `SELECT count(*) AS n FROM (${selectWindow(champion.pinned.sql, window)})`,
-    );
+    const query = selectWindow(champion.pinned.sql, window);
+    const [found] = await db.rows<{ n: number }>(`SELECT count(*) AS n FROM (${query})`);
     return found!.n;
-  } finally {
-    await db.close();
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }

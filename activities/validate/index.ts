@@ -2,8 +2,7 @@
  * Validate: holds a dataset version against the project's checks and the schema of the last good
  * version, and files its profile. A broken `error` check is an outcome, not a failure.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { Context } from '@temporalio/activity';
 import { DatasetManifest } from '../../contracts/dataset.ts';
 import { parse } from '../../contracts/failures.ts';
 import { stages } from '../../contracts/lifecycle.ts';
@@ -11,46 +10,56 @@ import type { BrokenCheck, StageActivities } from '../../contracts/lifecycle.ts'
 import { PinnedProject } from '../../contracts/project.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteLiteral } from '../../infra/duckdb.ts';
-import { createJson, putJsonBlob, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
+import { putJsonBlob, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { countingOf, examplesOf, judge } from './checks.ts';
 import { profileOf } from './profile.ts';
 import { compareSchemas } from './schema.ts';
+import { withEngine } from '../engine.ts';
+import type { EngineDeps } from '../engine.ts';
+import { writeRecord } from '../record.ts';
 
-export interface ValidateDeps {
+export interface ValidateDeps extends EngineDeps {
   store: Store;
-  openDuckDb(folder: string): Promise<DuckDb>;
-  workDir: string;
 }
 
 const examplesAtMost = 10;
 
 export function createValidate(deps: ValidateDeps): Pick<StageActivities, 'validate'> {
   return {
-    async validate(input) {
-      const { lifecycleId, project: artifact, dataset } = parse(stages.validate.input, input);
-      const startedAt = Date.now();
-      const { project } = await readJsonBlob(deps.store, artifact, PinnedProject);
-      const manifest = await readJsonBlob(deps.store, dataset.manifest, DatasetManifest);
-      await mkdir(deps.workDir, { recursive: true });
-      const folder = await mkdtemp(join(deps.workDir, 'validate-'));
-      const db = await deps.openDuckDb(folder);
-      try {
+    async validate(unparsed) {
+      const input = parse(stages.validate.input, unparsed);
+      const startedAt = new Date();
+      const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
+      const manifest = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
+      const lastGood = await readJson(deps.store, lastGoodKey(manifest.name), DatasetManifest);
+      const { broken, profile } = await withEngine(deps, 'validate', async (db) => {
         await openParts(db, deps.store, manifest);
-        const broken = await breaches(db, project.checks, manifest);
-        const lastGood = await readJson(deps.store, lastGoodKey(manifest.name), DatasetManifest);
-        broken.push(...compareSchemas(lastGood?.value, manifest));
-        const profile = await putJsonBlob(deps.store, await profileOf(db, manifest));
-        const passed = broken.every((one) => one.severity === 'warn');
-        if (passed) await swapJson(deps.store, lastGoodKey(manifest.name), manifest, lastGood?.etag);
-        const output = { passed, broken: broken.slice(0, 50), checks: project.checks.length + 1, profile };
-        const seconds = (Date.now() - startedAt) / 1_000;
-        await createJson(deps.store, `runs/${lifecycleId}/validate/record.json`, { input, output, seconds });
-        return output;
-      } finally {
-        await db.close();
-        await rm(folder, { recursive: true, force: true });
-      }
+        return {
+          broken: await breaches(db, project.checks, manifest),
+          profile: await profileOf(db, manifest),
+        };
+      });
+      broken.push(...compareSchemas(lastGood?.value, manifest));
+      const passed = broken.every((one) => one.severity === 'warn');
+      if (passed) await swapJson(deps.store, lastGoodKey(manifest.name), manifest, lastGood?.etag);
+      const output = {
+        passed,
+        broken: broken.slice(0, 50),
+        checks: project.checks.length + 1, // the schema's comparison is one more
+        profile: await putJsonBlob(deps.store, profile),
+      };
+      await writeRecord(deps.store, {
+        stage: 'validate',
+        lifecycleId: input.lifecycleId,
+        attempt: Context.current().info.attempt,
+        startedAt,
+        input,
+        output,
+        inputs: { project: input.project, dataset: input.dataset.manifest },
+        details: { broken },
+      });
+      return output;
     },
   };
 }
