@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, stat, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { workflowBundle } from '../../infra/workflow-bundle.ts';
+
+test(
+  'the bundle is built once per content, also when two ask at the same time',
+  { timeout: 60_000 },
+  async () => {
+    const cacheDir = await mkdtemp(join(tmpdir(), 'esteira-bundle-'));
+    const [one, two] = await Promise.all([workflowBundle(cacheDir), workflowBundle(cacheDir)]);
+    assert.deepEqual(one, two);
+    const built = await stat(one.codePath);
+    assert(built.size > 100_000);
+    const again = await workflowBundle(cacheDir);
+    assert.equal((await stat(again.codePath)).mtimeMs, built.mtimeMs);
+    assert.equal((await readdir(join(cacheDir, 'workflows'))).length, 1);
+    await rm(cacheDir, { recursive: true });
+  },
+);
