@@ -124,10 +124,11 @@ function predictionsChart({ predictions, task }: Scorecard): Chart {
   const values = counts.map((rows, i) => ({ from: low + i * width, to: low + (i + 1) * width, rows }));
   const title = task === 'multiclass-classification' ? 'Probability of the class predicted' : 'Prediction';
   const format = task === 'regression' ? '~s' : '.0%';
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => low + part * (high - low));
   const bars = {
     mark: { type: 'bar', color: blue, binSpacing: 1 },
     encoding: {
-      x: { field: 'from', bin: { binned: true, step: width }, type: 'quantitative', title, axis: { format } },
+      x: { field: 'from', bin: { binned: true, step: width }, type: 'quantitative', title, axis: { format, values: ticks } },
       x2: { field: 'to' },
       y: { field: 'rows', type: 'quantitative', title: 'Rows', axis: { format: '~s' } },
     },

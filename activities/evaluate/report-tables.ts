@@ -15,7 +15,7 @@ export function gatesTable(gates: readonly GateResult[]): Html {
     ({ metric, bound, limit, value, passed }) =>
       html`<tr>
         <th scope="row">${metric}</th>
-        <td class="text">${boundWords[bound]} ${number(limit)}</td>
+        <td class="text">${boundWords[bound]} ${limit}</td>
         <td>${number(value)}</td>
         <td>${tag(passed)}</td>
       </tr>`,
@@ -228,5 +228,6 @@ export function number(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return '–';
   if (Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
-  return size >= 1e5 || size < 1e-4 ? value.toExponential(2) : value.toPrecision(4);
+  const text = size >= 1e5 || size < 1e-4 ? value.toExponential(2) : value.toPrecision(4);
+  return text.replaceAll('-', '−');
 }
