@@ -26,7 +26,10 @@ export const recordKey = (lifecycleId: string, stage: Stage): string =>
   `runs/${lifecycleId}/${stage}/record.json`;
 
 /** What the caller knows; the rest is filled in here. */
-export type Done = Pick<StageRecord, 'lifecycleId' | 'attempt' | 'input' | 'output' | 'inputs' | 'details'> & {
+export type Done = Pick<
+  StageRecord,
+  'lifecycleId' | 'attempt' | 'input' | 'output' | 'inputs' | 'details'
+> & {
   stage: Stage;
   startedAt: Date;
 };

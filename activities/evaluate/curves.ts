@@ -53,7 +53,7 @@ export function calibrationOf(predicted: Predicted): Scorecard['calibration'] {
 }
 
 function calibrationByTenths({ labels, outputs }: Predicted): Scorecard['calibration'] {
-  const order = byFallingScore(outputs).reverse();
+  const order = byFallingScore(outputs).toReversed();
   return Array.from({ length: bins }, (_, i) => {
     const some = order.subarray(
       Math.floor((i * order.length) / bins),
@@ -81,7 +81,7 @@ export function confusionOf({ task, labels, outputs, classes }: Predicted): numb
   const width = task === 'binary-classification' ? 2 : classes;
   const top =
     task === 'binary-classification' ? outputs.map((p) => (p >= 0.5 ? 1 : 0)) : topClasses(outputs, classes);
-  const counts = Array.from({ length: width }, () => new Array<number>(width).fill(0));
+  const counts = Array.from({ length: width }, () => zeros(width));
   for (let row = 0; row < labels.length; row++) counts[labels[row]!]![top[row]!]!++;
   return counts;
 }
@@ -92,10 +92,12 @@ export function predictionHistogram(predicted: Predicted): Scorecard['prediction
   const values = regression ? predicted.outputs : confidence(predicted).scores;
   const low = regression ? values.reduce((a, b) => Math.min(a, b), Infinity) : 0;
   const high = regression ? values.reduce((a, b) => Math.max(a, b), -Infinity) : 1;
-  const counts = new Array<number>(histogramBins).fill(0);
+  const counts = zeros(histogramBins);
   for (const value of values) {
     const bin = Math.floor(((value - low) / (high - low || 1)) * histogramBins);
     counts[Math.min(bin, histogramBins - 1)]!++;
   }
   return { low, high, counts };
 }
+
+const zeros = (length: number): number[] => Array.from({ length }, () => 0);

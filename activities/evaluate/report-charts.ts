@@ -128,7 +128,13 @@ function predictionsChart({ predictions, task }: Scorecard): Chart {
   const bars = {
     mark: { type: 'bar', color: blue, binSpacing: 1 },
     encoding: {
-      x: { field: 'from', bin: { binned: true, step: width }, type: 'quantitative', title, axis: { format, values: ticks } },
+      x: {
+        field: 'from',
+        bin: { binned: true, step: width },
+        type: 'quantitative',
+        title,
+        axis: { format, values: ticks },
+      },
       x2: { field: 'to' },
       y: { field: 'rows', type: 'quantitative', title: 'Rows', axis: { format: '~s' } },
     },

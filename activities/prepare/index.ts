@@ -98,7 +98,14 @@ async function prepareRows(work: Work): Promise<PreparedManifest> {
     signature,
     layout: layoutOf(fitted, classes),
     transform: await putTransform(deps.store, fitted, signature.inputs),
-    ...(await writeSides({ ...work, fitted, classes, rows, beat, weight: weightSql(project, counts, 'y') })),
+    ...(await writeSides({
+      ...work,
+      fitted,
+      classes,
+      rows,
+      beat,
+      weight: weightSql(project, counts, '__label'),
+    })),
     rows,
     fitted: { ...describeFitted(fitted), [project.label]: { dropped, classes: counts } },
   };

@@ -25,7 +25,7 @@ export interface SidesWork {
   fitted: Fitted;
   classes: string[];
   rows: PreparedManifest['rows'];
-  /** A FLOAT over the label `y`. */
+  /** A FLOAT over the number `__label`. */
   weight: string;
   beat(doing: string, rows: number): void;
 }
@@ -41,7 +41,11 @@ export async function writeSides(
     await db.run(`CREATE TYPE ${enumOf(i)} AS ENUM (${list})`);
   }
   const raw = dataset.columns.map(({ name }) => quoteIdentifier(name)).join(', ');
-  const features = [...featureColumnsSql(fitted), 'CAST(y AS FLOAT) AS label', `${weight} AS weight`].join(', ');
+  const features = [
+    ...featureColumnsSql(fitted),
+    'CAST(__label AS FLOAT) AS label',
+    `${weight} AS weight`,
+  ].join(', ');
   const labels = await labelRelation(work);
 
   const writer = (doing: string) => {
@@ -56,15 +60,15 @@ export async function writeSides(
 }
 
 /**
- * `ordered` with the label as the number `y`. For a drill the labels of training and validation rows change
+ * `ordered` with the label as the number `__label`. For a drill the labels of training and validation rows change
  * places by a seeded hash: their distribution stays, what they say about the features goes.
  */
 async function labelRelation({ db, input, project, dataset, classes, rows }: SidesWork): Promise<string> {
   const { type } = existing(project.label, dataset.columns);
   const number = labelNumberSql(project.task, project.label, type, classes);
-  if (!input.shuffleLabels) return `(SELECT *, rowid, ${number} AS y FROM ordered) AS ordered`;
+  if (!input.shuffleLabels) return `(SELECT *, rowid, ${number} AS __label FROM ordered) AS ordered`;
   await db.run(
-    `CREATE TABLE shuffled AS SELECT ${number} AS y FROM ordered WHERE rowid < ${rows.train + rows.validation}
+    `CREATE TABLE shuffled AS SELECT ${number} AS __label FROM ordered WHERE rowid < ${rows.train + rows.validation}
      ORDER BY ${hashSql('CAST(rowid AS VARCHAR)', 1)}, rowid`,
   );
   return 'ordered JOIN shuffled ON ordered.rowid = shuffled.rowid';

@@ -2,7 +2,7 @@
  * From parts to one table in the order that everything else relies on: `ordered` holds the training rows
  * first (shuffled, so that a part is a fair sample), then validation, then holdout (each by time).
  *
- * Ours are the columns `__pos`, `__class` and `__side`; all others are the dataset's. Row ids of a table
+ * Ours are the columns that begin with two underscores; all others are the dataset's. Row ids of a table
  * follow its insertion order, so a range of them is a part.
  */
 import { permanent } from '../../contracts/failures.ts';
@@ -39,7 +39,9 @@ export async function orderRows(
   const classes = task === 'regression' ? [] : await classesOf(db, project, labelTextSql(label, type));
   const number = labelNumberSql(task, label, type, classes);
   const text = task === 'regression' ? 'NULL' : labelTextSql(label, type);
-  await db.run(`CREATE VIEW labelled AS SELECT *, ${text} AS __class FROM placed WHERE ${number} IS NOT NULL`);
+  await db.run(
+    `CREATE VIEW labelled AS SELECT *, ${text} AS __class FROM placed WHERE ${number} IS NOT NULL`,
+  );
   await db.run(`CREATE TABLE sides AS ${splitSql(split, { key, time })}`);
   const shuffle = hashSql('CAST(__pos AS VARCHAR)', 'seed' in split ? split.seed : 0);
   await db.run(

@@ -51,7 +51,7 @@ export async function writeState(path: string, state: TrainingState): Promise<vo
   const { weights, moment1, moment2, best, ...rest } = state;
   // JSON has no infinity.
   const bestLoss = Number.isFinite(rest.bestLoss) ? rest.bestLoss : null;
-  const header = `${JSON.stringify({ ...rest, bestLoss, size: weights.length })}`;
+  const header = JSON.stringify({ ...rest, bestLoss, size: weights.length });
   const padded = `${header.padEnd(header.length + 3 - (header.length % 4))}\n`;
   const values = [weights, moment1, moment2, best].map(bytesOf);
   await writeFile(`${path}.partial`, Buffer.concat([Buffer.from(padded), ...values]));

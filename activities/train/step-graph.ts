@@ -141,7 +141,7 @@ function backward(
 ): string {
   const gradients = new Map<Block, string>();
   let back = slope;
-  for (const [i, { weight, bias }] of [...net.layers.entries()].reverse()) {
+  for (const [i, { weight, bias }] of [...net.layers.entries()].toReversed()) {
     gradients.set(bias, g.node('ReduceSum', [back, g.constant('int64', [0])], { keepdims: 0 }));
     if (weight) gradients.set(weight, g.node('Gemm', [inputs[i]!, back], { transA: 1 }));
     if (i === 0) break;
@@ -181,7 +181,9 @@ function scattered(g: Graph, { block, column }: Table, indices: Map<number, stri
 
 /** Adds l2 × weight, biases aside. */
 function decayed(g: Graph, net: Network, gradient: string, weights: string, l2: number): string {
-  const rates = net.blocks.flatMap(({ size, spread }) => new Array<number>(size).fill(spread > 0 ? l2 : 0));
+  const rates = net.blocks.flatMap(({ size, spread }) => {
+    return Array.from({ length: size }, () => (spread > 0 ? l2 : 0));
+  });
   return g.node('Add', [gradient, g.node('Mul', [weights, g.constant('float', rates)])]);
 }
 

@@ -33,7 +33,7 @@ export async function hearTrainer(
   let left = false;
   let killed: Promise<void> | undefined;
   const stop = () => (killed ??= child.kill(graceMs));
-  if (signal.aborted) stop();
+  if (signal.aborted) void stop();
   else signal.addEventListener('abort', stop);
   try {
     const heard = await hear(child, listener);

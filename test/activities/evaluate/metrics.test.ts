@@ -90,15 +90,24 @@ test('scikit-learn’s own example of an AUC, and none for one class', () => {
 test('scores sort by falling value, below zero too', () => {
   const values = Float32Array.from(uniform(5_000), (u, i) => (u - 0.5) * 10 ** ((i % 9) - 4));
   const sorted = Array.from(byFallingScore(values), (row) => values[row]!);
-  assert.deepEqual(sorted, [...values].toSorted((a, b) => b - a));
+  assert.deepEqual(
+    sorted,
+    [...values].toSorted((a, b) => b - a),
+  );
 });
 
 test('an interval is that of 2,000 plain resamplings, near enough', async () => {
   const judge = binaryJudge(labels, scores);
   const replicates = await replicate([judge], 1, async () => {});
-  const found = withInterval(judge.metrics()['roc_auc']!, replicates.map(([each]) => each!['roc_auc']!));
+  const found = withInterval(
+    judge.metrics()['roc_auc']!,
+    replicates.map(([each]) => each!['roc_auc']!),
+  );
   // numpy's generator, seed 0: 0.6397 … 0.7036
-  assert.ok(Math.abs(found.low! - 0.6397) < 0.006 && Math.abs(found.high! - 0.7036) < 0.006, JSON.stringify(found));
+  assert.ok(
+    Math.abs(found.low! - 0.6397) < 0.006 && Math.abs(found.high! - 0.7036) < 0.006,
+    JSON.stringify(found),
+  );
 });
 
 test('a difference is paired: far narrower than two intervals apart', async () => {

@@ -51,7 +51,9 @@ test('by time, the holdout is the last rows, and rows without a label are nowher
 test('by group, nobody is on two sides', async () => {
   const { manifest } = await manifestOf({ split: { by: 'group', column: 'customer' } });
   const people = async (parts: readonly Part[]) =>
-    (await query<{ customer: string }>('SELECT DISTINCT customer FROM $parts', parts)).map((row) => row.customer);
+    (await query<{ customer: string }>('SELECT DISTINCT customer FROM $parts', parts)).map(
+      (row) => row.customer,
+    );
   const [train, holdout] = [await people([manifest.reference]), await people(manifest.holdout)];
   assert.ok(train.length > 200 && holdout.length > 50);
   assert.deepEqual(
@@ -81,7 +83,9 @@ test('shuffled labels keep their number and lose their rows; the holdout keeps t
   const { manifest: drill } = await manifestOf({}, orders, true);
   assert.equal(drill.holdout[0]!.artifact.sha256, plain.holdout[0]!.artifact.sha256);
   const labels = async ({ train, validation }: PreparedManifest) =>
-    (await query<{ label: number }>('SELECT label FROM $parts', [...train, ...validation])).map((row) => row.label);
+    (await query<{ label: number }>('SELECT label FROM $parts', [...train, ...validation])).map(
+      (row) => row.label,
+    );
   const [before, after] = [await labels(plain), await labels(drill)];
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
   assert.equal(sum(before), sum(after));
@@ -106,7 +110,7 @@ test('what cannot be learned from is refused by name', async () => {
   await assert.rejects(manifestOf({ features: { weight: {} } }), named('MissingColumn'));
   await assert.rejects(manifestOf({ features: { late: {} } }), named('InvalidInput'));
   await assert.rejects(manifestOf({ features: { at: {} } }), named('InvalidInput'));
-  await assert.rejects(manifestOf({ label: 'size' }), named('UntrainableData'));
+  await assert.rejects(manifestOf({ label: 'size', features: { customer: {} } }), named('UntrainableData'));
   const calm = orders.replace('hash(i) % 10 < 2 END', 'false END');
   await assert.rejects(manifestOf({}, calm), named('UntrainableData'));
   const early = orders.replace('hash(i) % 10 < 2 END', 'i > 4500 END');
