@@ -53,8 +53,6 @@ await app.listen({ host: config.serving.host, port });
 const { port: listening } = app.server.address() as AddressInfo;
 const url = `http://${config.serving.host}:${listening}`;
 await serving.start(url);
-console.log(JSON.stringify({ event: 'listening', url, replica }));
-log.info({ url, store: store.uri }, 'serving');
 
 let stopping = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -67,6 +65,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     });
   });
 }
+
+// Only now: who reads this may end us the next moment.
+console.log(JSON.stringify({ event: 'listening', url, replica }));
+log.info({ url, store: store.uri }, 'serving');
 
 async function stop(): Promise<void> {
   log.info('stopping');

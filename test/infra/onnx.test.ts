@@ -39,7 +39,10 @@ test('data outside the file, unknown operators and other ports are named', () =>
   assert.match(faults.join(), /evil\.corp/);
   assert.match(faults.join(), /output z is missing/);
   const wrong = check(doubling().bytes(), [], [{ name: 'y', type: 'int64', rank: 2 }]);
-  assert.deepEqual(wrong, ['input x is one nobody gives', 'output y is float of rank 1, not int64 of rank 2']);
+  assert.deepEqual(wrong, [
+    'input x is one nobody gives',
+    'output y is float of rank 1, not int64 of rank 2',
+  ]);
 });
 
 test('external data in the body of a loop is found too', () => {
