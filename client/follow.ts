@@ -56,7 +56,7 @@ function workText({ working }: Look, since: number): string {
 }
 
 /** A line when something happens; while something goes on, at most one every five seconds. */
-class Lines {
+export class Lines {
   #done = 0;
   #waitsFor: string | null = null;
   #lastWork = 0;
