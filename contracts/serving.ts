@@ -10,7 +10,8 @@ import { Verdict } from './approval.ts';
 
 /**
  * Open Inference Protocol datatypes in use. Numbers, nullable or not, are FP64 (NaN is null, JSON
- * `null` too), booleans BOOL, strings BYTES ("" is null), timestamps INT64 (ms since 1970 UTC).
+ * `null` too), booleans BOOL, strings BYTES ("" is null), timestamps INT64 (ms since 1970
+ * UTC; the least INT64, numpy's NaT, is null). A BOOL has no null: false stands for it.
  */
 export const Datatype = z.enum(['FP64', 'FP32', 'INT64', 'BOOL', 'BYTES']);
 export type Datatype = z.infer<typeof Datatype>;

@@ -9,7 +9,8 @@ import { drawCharts } from './report-charts.ts';
 import { html, markup, nothing } from './report-html.ts';
 import type { Html } from './report-html.ts';
 import { style } from './report-style.ts';
-import { confusionTable, fitTable, gatesTable, metricsTable, number, slicesTables } from './report-tables.ts';
+import { confusionTable, fitTable, gatesTable, metricsTable, number } from './report-tables.ts';
+import { slicesTables } from './report-slices.ts';
 
 export interface ReportContent {
   input: Input<'evaluate'>;

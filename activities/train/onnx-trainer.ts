@@ -15,6 +15,7 @@ import type { Look, Training } from './epochs.ts';
 import { exportModel } from './forward-graph.ts';
 import { labelScale } from './label-scale.ts';
 import { networkOf } from './network.ts';
+import type { Network } from './network.ts';
 import { openRows } from './rows.ts';
 import { scoreGraph } from './score-graph.ts';
 import { metricsOf, scoreParts } from './scoring.ts';
@@ -35,7 +36,7 @@ async function main(requestPath: string): Promise<number> {
   const settings = OnnxTrainer.parse(request.parameters);
   const training = await open(request, settings);
   const { net, seed } = training;
-  const state = request.checkpoint ? await readState(request.checkpoint, net) : firstState(net, seed);
+  const state = (await resumed(request, net)) ?? firstState(net, seed);
   try {
     const look = lookout(training, request.work, durationMs(settings.checkpointEvery));
     if (!(await trainEpochs(training, state, look))) return 143;
@@ -48,6 +49,13 @@ async function main(requestPath: string): Promise<number> {
   } finally {
     await training.reader.close();
   }
+}
+
+async function resumed({ checkpoint }: TrainerRequest, net: Network): Promise<TrainingState | undefined> {
+  if (!checkpoint) return undefined;
+  const state = await readState(checkpoint, net);
+  if (!state) process.stderr.write(`${checkpoint} is of other code or another network: beginning anew\n`);
+  return state;
 }
 
 async function open(request: TrainerRequest, settings: OnnxTrainer): Promise<Training> {

@@ -28,6 +28,9 @@ export interface TrainingState {
 
 const arrays = ['weights', 'moment1', 'moment2', 'best'] as const;
 
+/** Raised when the same numbers would mean something else. */
+const format = 1;
+
 export function firstState(net: Network, seed: number): TrainingState {
   const weights = firstWeights(net, seed);
   return {
@@ -51,21 +54,25 @@ export async function writeState(path: string, state: TrainingState): Promise<vo
   const { weights, moment1, moment2, best, ...rest } = state;
   // JSON has no infinity.
   const bestLoss = Number.isFinite(rest.bestLoss) ? rest.bestLoss : null;
-  const header = JSON.stringify({ ...rest, bestLoss, size: weights.length });
+  const header = JSON.stringify({ format, ...rest, bestLoss, size: weights.length });
   const padded = `${header.padEnd(header.length + 3 - (header.length % 4))}\n`;
   const values = [weights, moment1, moment2, best].map(bytesOf);
   await writeFile(`${path}.partial`, Buffer.concat([Buffer.from(padded), ...values]));
   await rename(`${path}.partial`, path);
 }
 
-/** @throws Error when it is of another network or cut short */
-export async function readState(path: string, net: Network): Promise<TrainingState> {
+/** @returns undefined for a state of other code or another network: training then begins anew */
+export async function readState(path: string, net: Network): Promise<TrainingState | undefined> {
   const bytes = await readFile(path);
   const start = bytes.indexOf(10) + 1;
-  const { size, bestLoss, ...rest } = JSON.parse(bytes.subarray(0, start).toString()) as Header;
-  if (size !== net.size || bytes.length !== start + arrays.length * size * 4) {
-    throw new Error(`${path} holds ${size} weights in ${bytes.length} bytes; the network has ${net.size}`);
-  }
+  const {
+    format: found,
+    size,
+    bestLoss,
+    ...rest
+  } = JSON.parse(bytes.subarray(0, start).toString()) as Header;
+  const whole = bytes.length === start + arrays.length * size * 4;
+  if (found !== format || size !== net.size || !whole) return undefined;
   const array = (i: number) => {
     const from = bytes.byteOffset + start + i * size * 4;
     return new Float32Array(bytes.buffer.slice(from, from + size * 4));
@@ -81,6 +88,7 @@ export async function readState(path: string, net: Network): Promise<TrainingSta
 }
 
 type Header = Omit<TrainingState, (typeof arrays)[number] | 'bestLoss'> & {
+  format: number;
   bestLoss: number | null;
   size: number;
 };

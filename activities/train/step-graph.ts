@@ -7,6 +7,7 @@
  */
 import { graph } from '../../infra/onnx/graph.ts';
 import type { Graph } from '../../infra/onnx/graph.ts';
+import { adamNodes } from './adam-graph.ts';
 import { cutBlocks, featureInputs, forward, predictions } from './forward-graph.ts';
 import type { Forward } from './forward-graph.ts';
 import type { Block, Network, Table } from './network.ts';
@@ -16,9 +17,6 @@ export interface StepSettings {
   learningRate: number;
   l2: number;
 }
-
-/** Adam's own defaults. @see Kingma and Ba, "Adam", ICLR 2015, algorithm 1 */
-const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 } as const;
 
 /**
  * In: `weights`, `moment1`, `moment2` FLOAT[P]; `time` FLOAT (steps done); `batches` INT64; `numeric`,
@@ -185,28 +183,4 @@ function decayed(g: Graph, net: Network, gradient: string, weights: string, l2: 
     return Array.from({ length: size }, () => (spread > 0 ? l2 : 0));
   });
   return g.node('Add', [gradient, g.node('Mul', [weights, g.constant('float', rates)])]);
-}
-
-function adamNodes(
-  g: Graph,
-  weights: string,
-  gradient: string,
-  [before1, before2]: readonly [string, string],
-  time: string,
-  learningRate: number,
-) {
-  const { beta1, beta2, epsilon } = adam;
-  const scalar = (value: number) => g.constant('float', [value], []);
-  const moved = (before: string, value: string, beta: number) =>
-    g.node('Add', [g.node('Mul', [before, scalar(beta)]), g.node('Mul', [value, scalar(1 - beta)])]);
-  const moment1 = moved(before1, gradient, beta1);
-  const moment2 = moved(before2, g.node('Mul', [gradient, gradient]), beta2);
-  const unbias = (beta: number) => g.node('Sub', [scalar(1), g.node('Pow', [scalar(beta), time])]);
-  const rate = g.node('Div', [
-    g.node('Mul', [scalar(learningRate), g.node('Sqrt', [unbias(beta2)])]),
-    unbias(beta1),
-  ]);
-  const spread = g.node('Add', [g.node('Sqrt', [moment2]), scalar(epsilon)]);
-  const change = g.node('Div', [g.node('Mul', [moment1, rate]), spread]);
-  return { weights: g.node('Sub', [weights, change]), moment1, moment2 };
 }

@@ -46,7 +46,7 @@ test('binary metrics are those of scikit-learn', () => {
 
 test('a row of weight k counts as k rows', () => {
   const weights = Uint8Array.from(scores, (_, i) => i % 4);
-  const repeated = [...weights].flatMap((weight, row) => new Array<number>(weight).fill(row));
+  const repeated = [...weights].flatMap((weight, row) => Array.from({ length: weight }, () => row));
   const whole = binaryJudge(
     Float64Array.from(repeated, (row) => labels[row]!),
     Float32Array.from(repeated, (row) => scores[row]!),

@@ -7,6 +7,9 @@ import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { failedWith } from '../../../contracts/failures.ts';
 import type { Input, Output } from '../../../contracts/lifecycle.ts';
+import { PreparedManifest } from '../../../contracts/prepared.ts';
+import { exportModel } from '../../../activities/train/forward-graph.ts';
+import { firstWeights, networkOf } from '../../../activities/train/network.ts';
 import { createTrain } from '../../../activities/train/index.ts';
 import { checkpointKey, CheckpointRecord } from '../../../activities/train/checkpoints.ts';
 import { StageRecord } from '../../../activities/record.ts';
@@ -14,7 +17,7 @@ import { forkModule } from '../../../infra/child.ts';
 import type { Child } from '../../../infra/child.ts';
 import { score } from '../../../infra/onnx/score.ts';
 import { readSignature } from '../../../infra/onnx/signature.ts';
-import { readJson } from '../../../infra/store/json.ts';
+import { readJson, readJsonBlob } from '../../../infra/store/json.ts';
 import { openBelt, pin, prepared, projectOf } from '../prepare/belt.ts';
 import type { Belt } from '../prepare/belt.ts';
 
@@ -32,9 +35,9 @@ const towns = `SELECT i AS id, TIMESTAMP '2001-01-01' + to_minutes(i) AS at, CAS
 const features = { noise: {}, origin: { encode: 'embedding' }, destination: {} };
 const trainer = { backend: 'onnx', hidden: [8], epochs: 12, batchSize: 64, learningRate: 0.02 };
 
-async function inputOf(change: Record<string, unknown> = {}, run = 1): Promise<Input<'train'>> {
+async function inputOf(change: Record<string, unknown> = {}, run = 1, sql = towns): Promise<Input<'train'>> {
   const project = projectOf({ features, trainer, ...change });
-  const { prepared: output, project: artifact } = await prepared(belt, project, towns);
+  const { prepared: output, project: artifact } = await prepared(belt, project, sql);
   return { lifecycleId: `lifecycle/tested/${run}`, project: artifact, prepared: output };
 }
 
@@ -97,16 +100,17 @@ test('several classes get a probability each', async () => {
 });
 
 test('killed in the middle and resumed by a successor, training ends with the same bytes', async () => {
-  const slow = { ...trainer, epochs: 150, patience: 150 };
-  const whole = await trainWith(new MockActivityEnvironment(), await inputOf({ trainer: slow }, 4));
+  // Three chunks an epoch, so that most checkpoints lie in the middle of one.
+  const many = towns.replace('4000', '100000');
+  const slow = { ...trainer, batchSize: 256, epochs: 15, patience: 15 };
+  const whole = await trainWith(new MockActivityEnvironment(), await inputOf({ trainer: slow }, 4, many));
 
   const often = { ...slow, checkpointEvery: '20ms' };
-  const input = await inputOf({ trainer: often }, 5);
+  const input = await inputOf({ trainer: often }, 5, many);
   const env = new MockActivityEnvironment();
   let pid = 0;
-  let saved = 0;
   env.on('heartbeat', (beat: { checkpoint?: object }) => {
-    if (beat.checkpoint && ++saved === 3) process.kill(pid, 'SIGKILL');
+    if (beat.checkpoint) process.kill(pid, 'SIGKILL');
   });
   await assert.rejects(
     trainWith(env, input, (child) => (pid = child.pid)),
@@ -174,11 +178,14 @@ test('any program may be the trainer, and is refused by name when it fails or li
     const { work, parameters } = JSON.parse(readFileSync(process.argv.at(-1)));
     console.error('no such parameter: ' + parameters.wish);
     if (parameters.wish === 'fail') process.exit(3);
-    writeFileSync(work + '/model.onnx', 'PK this is a pickle');
+    const lie = Buffer.from('PK this is a pickle').toString('base64');
+    writeFileSync(work + '/model.onnx', Buffer.from(parameters.model ?? lie, 'base64'));
+    console.log('any words');
+    console.log(JSON.stringify({ event: 'progress', step: 5, steps: 5, metrics: { train_loss: 0.5 } }));
     console.log(JSON.stringify({ event: 'model', path: work + '/model.onnx' }));`,
   );
-  const run = async (wish: string) => {
-    const command = { backend: 'command', command: [process.execPath, script], parameters: { wish } };
+  const run = async (wish: string, model?: string) => {
+    const command = { backend: 'command', command: [process.execPath, script], parameters: { wish, model } };
     const input = await inputOf({}, 9);
     input.project = await pin(belt, projectOf({ features, trainer: command }));
     return trainWith(new MockActivityEnvironment(), input);
@@ -187,4 +194,12 @@ test('any program may be the trainer, and is refused by name when it fails or li
     return failedWith(error, 'TrainerFailed') && /code 3: no such parameter: fail/.test(error.message);
   });
   await assert.rejects(run('lie'), (error) => failedWith(error, 'ModelRefused'));
+
+  const manifest = await readJsonBlob(belt.store, (await inputOf()).prepared.manifest, PreparedManifest);
+  const net = networkOf(manifest.task, manifest.layout, []);
+  const model = exportModel(net, firstWeights(net, 1), { mean: 0, spread: 1 });
+  const trained = await run('give', Buffer.from(model).toString('base64'));
+  assert.deepEqual([trained.steps, trained.metrics], [5, { train_loss: 0.5 }]);
+  const path = await belt.store.localPath(trained.model);
+  assert.equal((await score(path, readSignature(await readFile(path)), pairs)).length, 4);
 });
