@@ -43,14 +43,13 @@ function workText({ working }: Look, since: number): string {
   if (step !== undefined && steps !== undefined) {
     parts.push(`step ${Math.round(step)}/${Math.round(steps)}`);
     const left = (((Date.now() - since) / Math.max(step, 1)) * (steps - step)) / 1_000;
-    if (step > 0 && steps > step) parts.push(`${seconds(left)} left`);
+    if (step > 0 && steps > step && Date.now() - since > 2_000) parts.push(`${seconds(left)} left`);
   }
   for (const [name, value] of Object.entries(metrics ?? {})) parts.push(`${name} ${value.toFixed(4)}`);
   if (rows !== undefined) {
-    const rate = Math.round(rows / Math.max(0.001, (Date.now() - since) / 1_000));
-    parts.push(
-      `${rows.toLocaleString('en-US')}${of ? ` of ${of.toLocaleString('en-US')}` : ''} rows, ${rate.toLocaleString('en-US')}/s`,
-    );
+    const past = (Date.now() - since) / 1_000;
+    parts.push(`${rows.toLocaleString('en-US')}${of ? ` of ${of.toLocaleString('en-US')}` : ''} rows`);
+    if (past > 1) parts.push(`${Math.round(rows / past).toLocaleString('en-US')}/s`); // less tells nothing yet
   }
   return parts.join(', ');
 }
@@ -68,6 +67,7 @@ export class Lines {
       this.#print(`${one.stage.padEnd(8)} ${one.result} (${seconds(one.seconds)})`);
       this.#since = Date.now();
     }
+    if (done.length > this.#done) this.#lastWork = Date.now(); // a new stage: let it get going first
     this.#done = done.length;
     if (waitsFor !== this.#waitsFor && waitsFor) this.#print(`${stage.padEnd(8)} waits for ${waitsFor}`);
     this.#waitsFor = waitsFor;

@@ -195,6 +195,8 @@ export const Monitor = z.strictObject({
   minRows: z.int().nonnegative().default(200),
   /** Population stability index that makes an alert. */
   psi: z.number().positive().default(0.2),
+  /** Another bar for columns that move by nature, such as yesterday's share. */
+  columns: z.record(ColumnName, z.strictObject({ psi: z.number().positive() })).default({}),
   webhook: z.url().optional(),
 });
 export type Monitor = z.infer<typeof Monitor>;

@@ -1,13 +1,12 @@
 /** The Temporal service as we use it: one client, the model entities behind it, their Schedules. */
 import { Client, Connection, ScheduleOverlapPolicy, WorkflowNotFoundError } from '@temporalio/client';
 import { ScheduleAlreadyRunning } from '@temporalio/client';
-import type { ConnectionOptions } from '@temporalio/client';
 import type { ModelUpdates } from '../contracts/model.ts';
 import { modelWorkflowId, monitorScheduleId, taskQueues } from '../contracts/search.ts';
 import type { Config } from './config.ts';
 
 export async function connect(config: Config): Promise<Client> {
-  const connection = await Connection.connect(config.temporal.connection as ConnectionOptions);
+  const connection = await Connection.connect(config.temporal.connection);
   return new Client({ connection, namespace: config.temporal.namespace });
 }
 

@@ -172,8 +172,10 @@ function summaryOf({ metrics, gates }: Output<'evaluate'>): string {
     .filter(({ value }) => typeof value === 'number')
     .slice(0, 3)
     .map(({ name, value }) => `${name} ${value!.toFixed(4)}`);
-  const missed = gates.filter((gate) => !gate.passed).map((gate) => gate.metric);
-  const judged = missed.length > 0 ? `missed: ${missed.join(', ')}` : `${gates.length} gates met`;
+  const missed = gates
+    .filter((gate) => !gate.passed)
+    .map((gate) => `${gate.metric} ${gate.bound} ${gate.limit}`);
+  const judged = missed.length > 0 ? `gates missed: ${missed.join(', ')}` : `${gates.length} gates met`;
   return [...shown, judged].join(', ');
 }
 

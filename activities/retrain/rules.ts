@@ -39,7 +39,8 @@ async function reasonOf(
   switch (rule.on) {
     case 'drift': {
       if (tick.rows < project.monitor.minRows) return undefined;
-      const over = tick.drift.filter(({ psi }) => psi !== null && psi >= rule.psi);
+      const bar = (name: string) => Math.max(rule.psi, project.monitor.columns[name]?.psi ?? 0);
+      const over = tick.drift.filter(({ name, psi }) => psi !== null && psi >= bar(name));
       if (over.length < rule.features) return undefined;
       return `drift of ${over.map(({ name, psi }) => `${name} (PSI ${psi!.toFixed(3)})`).join(', ')}`;
     }

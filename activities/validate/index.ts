@@ -86,9 +86,7 @@ async function breaches(
     const found = judge(check, Number(counts![`c${i}`]), manifest);
     if (!found) continue;
     const where = examplesOf(check, manifest);
-    const rows = where
-      ? await db.rows<Record<string, unknown>>(`SELECT * FROM dataset WHERE ${where} LIMIT ${examplesAtMost}`)
-      : [];
+    const rows = where ? await db.rows(`SELECT * FROM dataset WHERE ${where} LIMIT ${examplesAtMost}`) : [];
     broken.push({ ...found, examples: rows.map(shortened) });
   }
   return broken;

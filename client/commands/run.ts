@@ -138,6 +138,7 @@ async function followToEnd(esteira: Esteira, lifecycleId: string, json: boolean)
     const failure = rootFailure(error.cause);
     throw new Error(
       `${lifecycleId} failed: ${failure ? `${failure.type}: ${failure.message}` : String(error.cause)}`,
+      { cause: error },
     );
   }
 }

@@ -87,7 +87,7 @@ async function january(esteira: Esteira, stack: Stack, summary: Summary): Promis
   const flight = exampleFlight;
   const { ids, predictions, version } = await askAbout(stack.servingUrl, flight);
   say(
-    `${flight['origin']} → ${flight['destination']}, ${flight.date}: late with probability ${Number(predictions[0]).toFixed(3)}`,
+    `${flight.origin} → ${flight.destination}, ${flight.date}: late with probability ${Number(predictions[0]).toFixed(3)}`,
   );
   say(`(version ${version}, prediction ${ids[0]})\n`);
   say(curl(stack.servingUrl));

@@ -9,6 +9,8 @@ import { openDuckDb } from '../../infra/duckdb.ts';
 export interface Flight extends Record<string, unknown> {
   flight_id: string;
   date: string;
+  origin: string;
+  destination: string;
   late: number;
 }
 

@@ -1,0 +1,93 @@
+/** How a challenger is judged by what replicas report. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { agreementOf, observe, percentile95 } from '../../../activities/deploy/replicas.ts';
+import { Rollout } from '../../../contracts/project.ts';
+import { latencyBoundsMs } from '../../../contracts/serving.ts';
+import type { ReplicaStatus, VersionCounters } from '../../../contracts/serving.ts';
+import { createJson } from '../../../infra/store/json.ts';
+import { openBench } from '../../support/stage.ts';
+
+const sums = (pairs: [number, number][]): VersionCounters['agreement'] => ({
+  n: pairs.length,
+  x: pairs.reduce((sum, [x]) => sum + x, 0),
+  y: pairs.reduce((sum, [, y]) => sum + y, 0),
+  xx: pairs.reduce((sum, [x]) => sum + x * x, 0),
+  yy: pairs.reduce((sum, [, y]) => sum + y * y, 0),
+  xy: pairs.reduce((sum, [x, y]) => sum + x * y, 0),
+  same: 0,
+});
+
+test('agreement is the correlation; a constant agrees with nothing that varies', () => {
+  const near = (a: number | null, b: number) => assert.ok(Math.abs(a! - b) < 1e-9, `${a} is not ${b}`);
+  near(agreementOf(sums([[1, 2], [2, 4], [3, 6]]), 'regression'), 1); // prettier-ignore
+  near(agreementOf(sums([[1, 6], [2, 4], [3, 2]]), 'regression'), -1); // prettier-ignore
+  near(agreementOf(sums([[1, 1], [2, 3], [3, 2]]), 'binary-classification'), 0.5); // prettier-ignore
+  assert.equal(agreementOf(sums([[1, 5], [2, 5], [3, 5]]), 'regression'), 0); // prettier-ignore
+  assert.equal(agreementOf(sums([]), 'regression'), null);
+  assert.equal(agreementOf({ ...sums([]), n: 4, same: 3 }, 'multiclass-classification'), 0.75);
+});
+
+test('the 95th percentile is the upper bound of its bucket', () => {
+  const latency = latencyBoundsMs.map(() => 0).concat(0);
+  assert.equal(percentile95(latency), null);
+  latency[1] = 95;
+  latency[4] = 5;
+  assert.equal(percentile95(latency), 1);
+  latency[4] = 6;
+  assert.equal(percentile95(latency), 10);
+});
+
+function counters(version: number, change: Partial<VersionCounters> = {}): VersionCounters {
+  const latency = latencyBoundsMs.map((_, i) => (i === 1 ? 100 : 0)).concat(0);
+  return {
+    ...{ version, requests: 100, rows: 100, errors: 0, latency },
+    agreement: sums(Array.from({ length: 100 }, (_, i) => [i, i])),
+    ...change,
+  };
+}
+
+async function judged(challenger: Partial<VersionCounters>, at = new Date().toISOString()) {
+  const bench = await openBench();
+  const status: ReplicaStatus = {
+    ...{ replica: 'r1', url: 'http://127.0.0.1:1', at, startedAt: at },
+    models: { m: { epoch: 3, loaded: [1, 2], failed: [], counters: [counters(1), counters(2, challenger)] } },
+  };
+  await createJson(bench.store, 'replicas/r1.json', status);
+  const artifact = { uri: 'x', sha256: 'a'.repeat(64), bytes: 1, mediaType: 'x' };
+  const input = { project: artifact, model: 'm', version: 2, champion: 1, epoch: 3, share: 0.1 };
+  const seen = await observe(bench.store, input, Rollout.parse({}), 'binary-classification');
+  await bench.close();
+  return seen;
+}
+
+test('a challenger that agrees, answers and is quick is healthy', async () => {
+  const seen = await judged({});
+  assert.equal(seen.healthy, true);
+  assert.match(seen.reason, /100 rows, agreement 1.00/);
+});
+
+test('errors, slowness and disagreement each stop it, with the reason', async () => {
+  const slow = latencyBoundsMs.map((_, i) => (i === 6 ? 100 : 0)).concat(0);
+  const cases: [Partial<VersionCounters>, RegExp][] = [
+    [{ errors: 5 }, /5.0 % of its requests fail/],
+    [{ latency: slow }, /50.0 times slower/],
+    [
+      { agreement: sums(Array.from({ length: 100 }, (_, i) => [i, -i])) },
+      /agrees with the champion by -1.00/,
+    ],
+  ];
+  for (const [change, reason] of cases) {
+    const seen = await judged(change);
+    assert.equal(seen.healthy, false);
+    assert.match(seen.reason, reason);
+  }
+});
+
+test('too few rows say nothing, and a replica that is gone counts for nothing', async () => {
+  const few = await judged({ rows: 3, agreement: sums([[1, -1], [2, -2], [3, -3]]) }); // prettier-ignore
+  assert.equal(few.healthy, true);
+  assert.match(few.reason, /too few/);
+  const gone = await judged({ errors: 100 }, '2001-01-01T00:00:00.000Z');
+  assert.equal(gone.requests, 0);
+});

@@ -1,0 +1,175 @@
+/** Slots where they take effect: the epoch fences, and only what was approved may serve. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { createApprove } from '../../../activities/approve/index.ts';
+import { writeSlots, writeVersion } from '../../../activities/deploy/slots.ts';
+import type { z } from 'zod';
+import type { ApprovalRecord, Subject, Verdict } from '../../../contracts/approval.ts';
+import { failedWith } from '../../../contracts/failures.ts';
+import type { ApprovalPolicy } from '../../../contracts/project.ts';
+import type { Package, Slots } from '../../../contracts/serving.ts';
+import { Slots as SlotsSchema } from '../../../contracts/serving.ts';
+import { putJsonBlob, readJson } from '../../../infra/store/json.ts';
+import { january, openBench, project } from '../../support/stage.ts';
+import type { Bench } from '../../support/stage.ts';
+
+let bench: Bench;
+let models = 0;
+before(async () => (bench = await openBench()));
+after(() => bench.close());
+
+const at = '2001-02-01T00:00:00.000Z';
+const policy = {
+  policy: 'people' as const,
+  need: { risk: 1 },
+  people: { risk: ['ada'] },
+} satisfies z.input<typeof ApprovalPolicy>;
+
+/** A registered version of a fresh model, and the records of its approval as a test wants them. */
+async function version(
+  records: (subject: Subject) => Partial<ApprovalRecord>[],
+  verdictPolicy: 'people' | 'auto' = 'people',
+) {
+  const model = `slots-${++models}`;
+  const pinned = await bench.pin(project({ model, approval: policy }));
+  const onnx = await bench.store.putBlob(`onnx of ${model}`, 'application/onnx');
+  const other = await bench.store.putBlob('{}', 'application/json');
+  const requestId = `${model}/1`;
+  const lifecycleId = `lifecycle/${model}/1`;
+  const made: Package = {
+    ...{
+      model,
+      task: 'binary-classification',
+      onnx,
+      golden: other,
+      card: other,
+      scorecard: other,
+      report: other,
+    },
+    signature: {
+      task: 'binary-classification',
+      inputs: [{ name: 'x', datatype: 'FP64', shape: [-1] }],
+      outputs: [{ name: 'probability', datatype: 'FP32', shape: [-1] }],
+      classes: [],
+    },
+    ...{
+      reference: [],
+      metrics: {},
+      lifecycleId,
+      datasetDigest: 'c'.repeat(64),
+      window: january,
+      project: pinned,
+    },
+  };
+  const subject: Subject = {
+    model,
+    modelDigest: onnx.sha256,
+    datasetDigest: made.datasetDigest,
+    scorecardDigest: other.sha256,
+    policyDigest: 'b'.repeat(64),
+  };
+  const stored = await putJsonBlob(bench.store, made);
+  const { recordApproval } = createApprove(bench);
+  for (const [i, record] of records(subject).entries()) {
+    await recordApproval({
+      requestId,
+      n: i + 1,
+      at,
+      kind: 'requested',
+      by: 'ana',
+      reason: 'x',
+      subject,
+      ...record,
+    });
+  }
+  const verdict: Verdict = {
+    requestId,
+    status: 'approved',
+    policy: verdictPolicy,
+    decisions: [],
+    subject,
+    at,
+  };
+  await writeVersion(bench.store, {
+    model,
+    version: 1,
+    package: stored,
+    lifecycleId,
+    registeredAt: at,
+    verdict,
+  });
+  const slots = (epoch: number, reason = 'promote'): Slots => ({
+    ...{ model, epoch, champion: { version: 1, package: stored }, challenger: null, previous: null },
+    ...{ reason, by: 'rollout', at },
+  });
+  return { model, slots, stored, verdict, lifecycleId };
+}
+
+const approved = (): Partial<ApprovalRecord>[] => [
+  { kind: 'requested' },
+  { kind: 'decision', by: 'ada', approved: true },
+  { kind: 'verdict', by: 'esteira', approved: true },
+];
+const refused = (write: Promise<void>, why: RegExp) =>
+  assert.rejects(write, (error) => failedWith(error, 'NotApproved') && why.test((error as Error).message));
+
+test('an approved version serves; the same write again is the same write', async () => {
+  const { model, slots } = await version(approved);
+  await writeSlots(bench.store, slots(1));
+  await writeSlots(bench.store, slots(1));
+  const current = await readJson(bench.store, `models/${model}/current.json`, SlotsSchema);
+  assert.deepEqual(current?.value, slots(1));
+});
+
+test('a late epoch, and another change of the same epoch, are refused', async () => {
+  const { slots } = await version(approved);
+  await writeSlots(bench.store, slots(2));
+  for (const late of [slots(1), slots(2, 'something else')]) {
+    await assert.rejects(writeSlots(bench.store, late), (error) => failedWith(error, 'StaleEpoch'));
+  }
+});
+
+test('an epoch that was filed but not made current is finished by who tries again', async () => {
+  const { model, slots } = await version(approved);
+  await bench.store.create(`models/${model}/slots/1.json`, JSON.stringify(slots(1)));
+  await writeSlots(bench.store, slots(1));
+  assert.ok(await bench.store.read(`models/${model}/current.json`));
+});
+
+test('no verdict, a rejection, a forged yes and a missing decision do not serve', async () => {
+  const cases: [Partial<ApprovalRecord>[], RegExp][] = [
+    [[], /did not end in a yes/],
+    [[{ kind: 'verdict', approved: false }], /did not end in a yes/],
+    [[{ kind: 'verdict', approved: true }], /lacks decisions/],
+    [
+      [
+        { kind: 'decision', by: 'mallory', approved: true },
+        { kind: 'verdict', approved: true },
+      ],
+      /lacks decisions/,
+    ],
+  ];
+  for (const [records, why] of cases) {
+    const { slots } = await version(() => records);
+    await refused(writeSlots(bench.store, slots(1)), why);
+  }
+});
+
+test('a yes for another model does not serve', async () => {
+  const { slots } = await version((subject) =>
+    approved().map((record) => ({ ...record, subject: { ...subject, modelDigest: 'd'.repeat(64) } })),
+  );
+  await refused(writeSlots(bench.store, slots(1)), /other digests/);
+});
+
+test('a verdict that claims "auto" under a policy that asks people does not serve', async () => {
+  const { slots } = await version(() => [{ kind: 'verdict', approved: true }], 'auto');
+  await refused(writeSlots(bench.store, slots(1)), /asks people/);
+});
+
+test('a version number names one package for ever', async () => {
+  const { model, stored, verdict, lifecycleId } = await version(approved);
+  const another = { ...stored, sha256: 'e'.repeat(64) };
+  const record = { model, version: 1, package: another, lifecycleId, registeredAt: at, verdict };
+  await assert.rejects(writeVersion(bench.store, record), (error) => failedWith(error, 'StaleEpoch'));
+});
