@@ -37,7 +37,9 @@ test('rows of the window become parts, with schema, range and sources', async ()
   assert.equal(manifest.sources[0]!.uri, 'rows.csv');
   const db = await bench.deps.openDuckDb(bench.folder);
   const path = await bench.store.localPath(manifest.parts[0]!.artifact);
-  const [found] = await db.rows<{ n: number; x: number }>(`SELECT count(*) AS n, sum(y) AS x FROM read_parquet('${path}')`);
+  const [found] = await db.rows<{ n: number; x: number }>(
+    `SELECT count(*) AS n, sum(y) AS x FROM read_parquet('${path}')`,
+  );
   await db.close();
   assert.equal(found!.n, 1_000);
 });
