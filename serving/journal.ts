@@ -33,12 +33,18 @@ export class Journal {
   #last: Promise<void> = Promise.resolve();
   #group: { text: string[]; rows: number; written: Promise<void> } | undefined;
   #file: { handle: FileHandle; path: string; rows: number; timer: NodeJS.Timeout } | undefined;
+  #unshipped = 0;
 
   /** @param ship is told the path of each file that is complete */
   constructor(folder: string, stream: Stream, ship: (path: string) => void) {
     this.#folder = folder;
     this.#stream = stream;
     this.#ship = ship;
+  }
+
+  /** Files begun and not handed over yet: the one in use, and one that is being closed. */
+  get unshipped(): number {
+    return this.#unshipped;
   }
 
   /** Resolves when the rows are written. Appends that come while a write is under way share the next one. */
@@ -80,6 +86,7 @@ export class Journal {
     const seq = `${started}-${String(++files).padStart(6, '0')}`;
     const path = join(this.#folder, `journal-${seq}.jsonl`);
     const handle = await open(path, 'ax');
+    this.#unshipped++;
     await handle.appendFile(`${JSON.stringify({ ...this.#stream, seq } satisfies JournalHeader)}\n`);
     // Only this file: by then another may be in use. A disk on which closing fails ends the process.
     const timer = setTimeout(() => void this.#next(() => this.#close(path)), rotateMs).unref();
@@ -93,5 +100,6 @@ export class Journal {
     clearTimeout(file.timer);
     await file.handle.close();
     this.#ship(file.path);
+    this.#unshipped--;
   }
 }

@@ -2,15 +2,18 @@
 import { latencyBoundsMs } from '../contracts/serving.ts';
 import type { Replica } from './replica.ts';
 
-/** @param waiting journals that are not in the store yet */
+/** @param waiting complete journals that are not in the store yet */
 export function metricsText(replica: Replica, waiting: number): string {
   const lines = [
     ...family('esteira_serving_ready', 'gauge', 'Whether every model has a version to serve', [
       ['', replica.ready ? 1 : 0],
     ]),
-    ...family('esteira_serving_journals_waiting', 'gauge', 'Complete journals not yet in the store', [
-      ['', waiting],
-    ]),
+    ...family(
+      'esteira_serving_journals_waiting',
+      'gauge',
+      'Journals with rows not yet in the store, open ones included; at 0 all that was answered is there',
+      [['', waiting + replica.openJournals]],
+    ),
     ...family(
       'esteira_serving_epoch',
       'gauge',

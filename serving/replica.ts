@@ -76,6 +76,11 @@ export class Replica {
     return this.#journal(`${model}/labels`, { kind: 'labels', model });
   }
 
+  /** Journals that hold rows and are not handed to the shipper yet. */
+  get openJournals(): number {
+    return [...this.#journals.values()].reduce((sum, { unshipped }) => sum + unshipped, 0);
+  }
+
   /** Looks once, so that what is there is loaded, and then keeps watch. @param url where this replica is reached */
   async start(url: string): Promise<void> {
     await this.#discover();

@@ -151,3 +151,17 @@ test('labels are journalled and stored as text, by the day they were known', asy
   );
   assert.equal((await place.stored('labels/flights/2001-02-03/')).length, 1);
 });
+
+test('the gauge counts the open journal too: at 0, every answered row is in the store', async () => {
+  const { infer, url } = await start();
+  const waiting = async () => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    return Number(/^esteira_serving_journals_waiting (\d+)$/m.exec(text)?.[1]);
+  };
+  assert.equal(await waiting(), 0);
+  await post(infer, inferBody(1, { id: 'first' }));
+  assert.equal(await waiting(), 1);
+  await post(infer, inferBody(5_000, { id: 'full' })); // fills the journal, which is then closed and shipped
+  await until(async () => (await waiting()) === 0);
+  assert.equal((await place.stored('predictions/')).length, 5_001);
+});
