@@ -127,7 +127,9 @@ async function keepTemporal(
   if (config.temporal.address !== undefined) return undefined;
   const { home, cacheHome } = config;
   const [port, uiPort] = [await freePort(usual.temporal), await freePort(usual.ui)];
-  let server = await startDevServer({ home, cacheHome, port, uiPort });
+  let server = await startDevServer({ home, cacheHome, port, uiPort }).catch(
+    () => startDevServer({ home, cacheHome }), // somebody took the port in between
+  );
   const ports = {
     port: Number(new URL(`http://${server.address}`).port),
     uiPort: Number(new URL(server.uiUrl).port),

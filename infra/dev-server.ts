@@ -5,7 +5,7 @@
  * it over, so a crash of `esteira up` costs no workflow its server.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -69,17 +69,20 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   const { path, origin } = await findTemporalCli(cacheHome);
   const port = options.port || (await freePort());
   const uiPort = options.uiPort || (await freePort());
+  const logged = await stat(logPath(home)).then(({ size }) => size, unlessCode('ENOENT', 0));
   const pid = await launch(path, home, port, uiPort);
   const note = { pid, address: `127.0.0.1:${port}`, uiUrl: `http://127.0.0.1:${uiPort}`, origin };
   await writeFile(join(home, 'temporal.json'), JSON.stringify(note));
-  await untilAnswers(note, home);
+  await untilAnswers(note, home, logged);
   log?.info({ pid, address: note.address, origin }, 'local Temporal server started');
   return served(home, note, origin);
 }
 
+const logPath = (home: string): string => join(home, 'temporal.log');
+
 /** In a group of its own: Ctrl-C reaches the workers first, which still need their server to drain. */
 async function launch(path: string, home: string, port: number, uiPort: number): Promise<number> {
-  const log = await open(join(home, 'temporal.log'), 'a');
+  const log = await open(logPath(home), 'a');
   try {
     const args = ['--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`, '--log-level', 'warn'];
     const child = spawn(
@@ -101,16 +104,25 @@ async function survivor(home: string): Promise<Note | undefined> {
   return note && isAlive(note.pid) && (await answers(note.address, 2_000)) ? note : undefined;
 }
 
-async function untilAnswers({ pid, address }: Note, home: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (Date.now() < deadline) {
+/**
+ * That something answers is not enough: another server may have taken the port first, and then ours, which ends
+ * a moment later, must not be mistaken for it. So it has to say itself that it serves.
+ *
+ * @param logged where our server's own words begin in its log
+ */
+async function untilAnswers({ pid, address }: Note, home: string, logged: number): Promise<void> {
+  const started = Date.now();
+  const announced = async () => {
+    const text = (await readFile(logPath(home))).subarray(logged).toString();
+    // Should a later release word it differently: a server that lost its port has ended within 3 s.
+    return /^(Temporal )?Server:/m.test(text) || Date.now() - started > 3_000;
+  };
+  while (Date.now() - started < 30_000) {
     if (!isAlive(pid)) break;
-    if (await answers(address, 1_000)) return;
+    if ((await announced()) && (await answers(address, 1_000))) return;
     await sleep(25);
   }
-  throw new Error(
-    `the local Temporal server does not answer at ${address}; see ${join(home, 'temporal.log')}`,
-  );
+  throw new Error(`the local Temporal server does not answer at ${address}; see ${logPath(home)}`);
 }
 
 async function answers(address: string, connectTimeout: number): Promise<boolean> {
