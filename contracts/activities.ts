@@ -6,6 +6,7 @@ import type { Artifact, Window } from './artifact.ts';
 import type { ApprovalRecord } from './approval.ts';
 import type { StageActivities } from './lifecycle.ts';
 import type {
+  Recalled,
   Activation,
   ActivationAnswer,
   Disposition,
@@ -48,6 +49,9 @@ export interface DeployActivities {
   /** For the model entity alone: writes what it decided, fenced by the epoch. */
   writeVersion(record: VersionRecord): Promise<void>;
   writeSlots(slots: Slots): Promise<void>;
+  writeQuarantine(record: Quarantine & { model: string }): Promise<void>;
+  /** What the store knows of a model, for an entity that starts with nothing: its server's state was lost. */
+  recall(input: { model: string }): Promise<Recalled>;
   /** Creates or updates the model's monitoring Schedule. */
   watch(input: { model: string; everyMs: number }): Promise<void>;
 }

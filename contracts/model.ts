@@ -113,6 +113,15 @@ export const VersionState = z.object({
 });
 export type VersionState = z.infer<typeof VersionState>;
 
+/** What of an entity's state can be read back from the store. */
+export const Recalled = z.object({
+  lifecycles: z.int().nonnegative(),
+  versions: z.array(VersionState),
+  nextVersion: z.int().positive(),
+  slots: Slots.nullable(),
+});
+export type Recalled = z.infer<typeof Recalled>;
+
 /** The entity's whole state, carried across continue-as-new: bounded, see workflows/model.ts. */
 export const ModelState = z.object({
   model: ModelName,

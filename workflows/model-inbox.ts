@@ -81,6 +81,7 @@ export class Inbox {
       args: [plan],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: `${request.trigger.kind}: ${request.trigger.reason}`.slice(0, 200),
+      staticDetails: detailsOf(plan),
       searchAttributes: {
         EsteiraModel: [plan.model],
         EsteiraTrigger: [request.trigger.kind],
@@ -118,6 +119,15 @@ export class Inbox {
       shuffleLabels: drill?.shuffleLabels ?? false,
     };
   }
+}
+
+function detailsOf({ window, trigger, champion, project }: LifecyclePlan): string {
+  return [
+    `- asked by **${trigger.by}** (${trigger.kind}): ${trigger.reason}`,
+    `- data from ${window.from} until ${window.until}`,
+    `- to beat: ${champion ? `version ${champion.version}` : 'nobody yet'}`,
+    `- project ${project.sha256.slice(0, 12)}`,
+  ].join('\n');
 }
 
 /** Triggers that wait become one: the newest window, a person's wish before a machine's, all reasons. */

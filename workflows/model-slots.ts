@@ -99,12 +99,12 @@ export class Slotting {
     const previous = slots.challenger ? slots.previous : null;
     const written = await this.#write({ champion: target, challenger: null, previous, reason, by });
     if (!written.accepted) return written;
-    if (leaving) this.#bar(leaving.version, `rolled back: ${reason}`);
+    if (leaving) await this.#bar({ version: leaving.version, by, reason: `rolled back: ${reason}` });
     return { accepted: true, epoch: written.epoch, version: target.version };
   }
 
-  async quarantine({ version, reason }: Quarantine): Promise<{ accepted: boolean }> {
-    return { accepted: this.#bar(version, reason) };
+  async quarantine(order: Quarantine): Promise<{ accepted: boolean }> {
+    return { accepted: await this.#bar(order) };
   }
 
   async #write(change: Omit<Slots, 'model' | 'epoch' | 'at'>): Promise<ActivationAnswer> {
@@ -148,10 +148,12 @@ export class Slotting {
       : refused('quarantined', `version ${version} is quarantined: ${known.quarantined}`);
   }
 
-  #bar(version: number, reason: string): boolean {
-    const known = this.#find(version);
-    if (known) known.quarantined = reason;
-    return known !== undefined;
+  async #bar(order: Quarantine): Promise<boolean> {
+    const known = this.#find(order.version);
+    if (!known) return false;
+    known.quarantined = order.reason;
+    await quick.writeQuarantine({ model: this.#state.model, ...order });
+    return true;
   }
 
   #slotOf(version: number): { version: number; package: VersionState['package'] } {

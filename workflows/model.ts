@@ -30,6 +30,7 @@ import * as messages from './messages.ts';
 import { Inbox } from './model-inbox.ts';
 import { Mutex } from './mutex.ts';
 import { Slotting } from './model-slots.ts';
+import { quick } from './stages.ts';
 
 /** Server suggests at 4,096 events; tests ask for less. */
 const eventsAtMost = 4_000;
@@ -62,6 +63,11 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
     validator: (value: T) => void parse(schema, value),
   });
 
+  // A name may be known to the store from a server whose state is gone. This must be the first turn, taken before any
+  // handler is set: a handler runs the messages that came before it at once.
+  const recalled =
+    typeof input === 'string' &&
+    shown(async () => void Object.assign(state, await quick.recall({ model: input })));
   setHandler(messages.describeQuery, () => ({ ...state, waitsFor: waitsFor(state) }));
   setHandler(messages.triggerUpdate, (request) => shown(() => inbox.accept(request)), valid(TriggerRequest));
   setHandler(messages.registerUpdate, (made) => shown(() => slotting.register(made)), valid(Registration));
@@ -89,6 +95,7 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
   });
   setHandler(messages.settledSignal, (settled) => inbox.settle(settled));
 
+  await recalled;
   show(state);
   for (;;) {
     const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;

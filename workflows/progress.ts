@@ -6,7 +6,7 @@ import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow'
 import type { LifecycleOutcome, LifecycleProgress, StageName } from '../contracts/lifecycle.ts';
 import { stageNames } from '../contracts/lifecycle.ts';
 
-const marks = { done: '✅', now: '⏳', later: '·' } as const;
+const marks = { done: '✓', now: '▸', later: '·' } as const;
 
 /** Follows one lifecycle. `enter` begins a stage, `note` says what the stage gave in one line. */
 export class Progress {
@@ -58,11 +58,9 @@ export class Progress {
     const rows = stageNames.slice(0, 7).map((name) => {
       const ended = done.some((one) => one.stage === name);
       const mark = ended ? marks.done : name === stage ? marks.now : marks.later;
-      return `| ${mark} | **${name}** | ${this.#results.get(name) ?? ''} |`;
+      return `- ${mark} **${name}** ${this.#results.get(name) ?? ''}`.trimEnd();
     });
     const head = outcome ? `**${outcome}**` : waitsFor ? `waits for **${waitsFor}**` : `in **${stage}**`;
-    setCurrentDetails(
-      [`### ${lifecycleId}`, head, '', '| | stage | result |', '|-|-|-|', ...rows].join('\n'),
-    );
+    setCurrentDetails([`### ${lifecycleId}`, head, '', ...rows].join('\n'));
   }
 }

@@ -42,6 +42,8 @@ export const quick = proxyActivities<
     | 'isRunning'
     | 'writeVersion'
     | 'writeSlots'
+    | 'writeQuarantine'
+    | 'recall'
     | 'watch'
     | 'requestPromotion'
     | 'shift'

@@ -14,6 +14,7 @@ import { buildPackage } from './package.ts';
 import type { PackageDeps } from './package.ts';
 import type { ModelMessages } from './messages.ts';
 import { observe, settle } from './replicas.ts';
+import { recall, writeQuarantine } from './recall.ts';
 import { writeSlots, writeVersion } from './slots.ts';
 import { writeRecord } from '../record.ts';
 
@@ -60,6 +61,8 @@ export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> 
     },
     writeVersion: (record) => writeVersion(store, parse(VersionRecord, record)),
     writeSlots: (slots) => writeSlots(store, parse(Slots, slots)),
+    writeQuarantine: (record) => writeQuarantine(store, record),
+    recall: ({ model }) => recall(store, model),
     watch: ({ model, everyMs }) => deps.schedule(model, everyMs),
   };
 }

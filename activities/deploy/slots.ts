@@ -11,8 +11,8 @@ import { Package, Slots, VersionRecord } from '../../contracts/serving.ts';
 import { canonicalJson, createJson, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 
-const versionKey = (model: string, version: number) => `models/${model}/versions/${version}.json`;
-const currentKey = (model: string) => `models/${model}/current.json`;
+export const versionKey = (model: string, version: number) => `models/${model}/versions/${version}.json`;
+export const currentKey = (model: string) => `models/${model}/current.json`;
 
 /** @throws `StaleEpoch` when this number was given to another package. */
 export async function writeVersion(store: Store, record: VersionRecord): Promise<void> {

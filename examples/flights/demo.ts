@@ -66,6 +66,7 @@ async function main(): Promise<void> {
     await ending(stack, summary);
     if (options.keep) {
       say('\nEverything stays up, as asked. Ctrl-C stops it.');
+      stop.keep();
       await stop.asked;
     }
   } finally {
@@ -219,14 +220,17 @@ async function shipped(url: string): Promise<void> {
   }
 }
 
-function onInterrupt(stack: Stack): { asked: Promise<void> } {
-  const asked = new Promise<void>((resolve) => process.once('SIGINT', resolve));
-  void asked.then(async () => {
-    say('\nStopping …');
-    await stack.stop();
-    process.exit(130);
+/** Ctrl-C in the middle stops the processes and ends; while everything is kept up, it is how to end. */
+function onInterrupt(stack: Stack): { asked: Promise<void>; keep(): void } {
+  let kept = false;
+  const asked = new Promise<void>((resolve) => {
+    process.once('SIGINT', () => {
+      say('\nStopping …');
+      resolve();
+      if (!kept) void stack.stop().finally(() => process.exit(130));
+    });
   });
-  return { asked };
+  return { asked, keep: () => void (kept = true) };
 }
 
 const daysAtOnce = 3;

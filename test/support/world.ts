@@ -150,6 +150,8 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     }),
     writeVersion: async (record) => void told.versions.push(record),
     writeSlots: async (slots) => void told.slots.push(slots),
+    writeQuarantine: async () => {},
+    recall: async () => ({ lifecycles: 0, versions: [], nextVersion: 1, slots: null }),
     watch: async () => {},
     recordApproval: async (record) => void told.records.push(record),
     recordDisposition: async ({ request, disposition }) =>

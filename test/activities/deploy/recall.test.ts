@@ -1,0 +1,63 @@
+/** A model whose server lost its state goes on from the store: no number, no epoch is given twice. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { recall, writeQuarantine } from '../../../activities/deploy/recall.ts';
+import { writeVersion } from '../../../activities/deploy/slots.ts';
+import { Slots } from '../../../contracts/serving.ts';
+import { createJson, readJson } from '../../../infra/store/json.ts';
+import { serve } from '../../support/served.ts';
+import { january, openBench } from '../../support/stage.ts';
+
+test('an unknown model is remembered as nothing', async () => {
+  const bench = await openBench();
+  assert.deepEqual(await recall(bench.store, 'm'), {
+    lifecycles: 0,
+    versions: [],
+    nextVersion: 1,
+    slots: null,
+  });
+  await bench.close();
+});
+
+test('versions, slots, quarantine and the last lifecycle come back', async () => {
+  const bench = await openBench();
+  await serve(bench);
+  const slots = (await readJson(bench.store, 'models/m/current.json', Slots))!.value;
+  const made = slots.champion!.package;
+  const digest = 'a'.repeat(64);
+  const subject = {
+    model: 'm',
+    modelDigest: digest,
+    datasetDigest: digest,
+    scorecardDigest: digest,
+    policyDigest: digest,
+  };
+  for (const version of [1, 2]) {
+    const lifecycleId = `lifecycle/m/${version}`;
+    await writeVersion(bench.store, {
+      ...{ model: 'm', version, package: made, lifecycleId, registeredAt: january.until },
+      verdict: {
+        requestId: `m/${version}`,
+        status: 'approved',
+        policy: 'auto',
+        decisions: [],
+        subject,
+        at: january.until,
+      },
+    });
+    await createJson(bench.store, `runs/${lifecycleId}/ingest/record.json`, {});
+  }
+  await createJson(bench.store, 'runs/lifecycle/m/11/ingest/record.json', {});
+  await writeQuarantine(bench.store, { model: 'm', version: 2, by: 'rollout', reason: 'it disagrees' });
+  const recalled = await recall(bench.store, 'm');
+  assert.deepEqual([recalled.nextVersion, recalled.lifecycles], [3, 11]);
+  assert.deepEqual(recalled.slots, slots);
+  assert.deepEqual(
+    recalled.versions.map(({ version, quarantined }) => [version, quarantined]),
+    [
+      [1, null],
+      [2, 'it disagrees'],
+    ],
+  );
+  await bench.close();
+});
