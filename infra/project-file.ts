@@ -3,46 +3,39 @@
  * what would be right, so that the next edit is the right one.
  */
 import { execFile } from 'node:child_process';
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { isMap, isPair, isScalar, LineCounter, parseDocument } from 'yaml';
-import type { Document } from 'yaml';
+import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { Project } from '../contracts/project.ts';
-import type { PinnedProject } from '../contracts/project.ts';
+import type { PinnedProject, Task } from '../contracts/project.ts';
 import { sha256 } from './digest.ts';
+import { hasCode } from './errno.ts';
 import { didYouMean } from './nearest.ts';
+import { faultAt, faultsOf, ProjectError } from './project-faults.ts';
+import type { ProjectText } from './project-faults.ts';
 import { canonicalJson } from './store/json.ts';
 
-/** The project, not the code, must be mended. Its message is the whole story; print no stack. */
-export class ProjectError extends Error {
-  override name = 'ProjectError';
-}
+export { ProjectError } from './project-faults.ts';
+
+/** More would scroll the first one away, and later ones are often its echoes. */
+const shownFaults = 5;
 
 /** @param path of a project folder, or of its file. @throws {ProjectError} naming the first few faults */
 export async function readProject(path: string): Promise<{ project: Project; sql: string; root: string }> {
   const file = await projectFile(path);
-  const text = await readFile(file, 'utf8');
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const shown = relative(process.cwd(), file) || file;
-  const [broken] = document.errors;
-  if (broken) {
-    const { line, col } = lines.linePos(broken.pos[0]);
-    throw new ProjectError(`${shown}:${line}:${col}: not YAML: ${broken.message}`);
-  }
-  const result = Project.safeParse(document.toJS());
+  const text = parseYaml(await readFile(file, 'utf8'), relative(process.cwd(), file) || file);
+  const result = Project.safeParse(text.document.toJS());
   if (!result.success) {
-    const faults = result.error.issues
-      .slice(0, 5)
-      .flatMap((issue) => faultsOf(issue, document, lines, shown));
-    throw new ProjectError(faults.join('\n'));
+    const faults = result.error.issues.flatMap((issue) => faultsOf(text, issue));
+    throw new ProjectError(faults.slice(0, shownFaults).join('\n'));
   }
   const root = dirname(file);
   const project = result.data;
-  checkNames(project, document, lines, shown);
-  return { project, sql: await sqlOf(project, root, shown), root };
+  const faults = [...leaks(project, text), ...unmeetable(project, text), ...emptyGates(project, text)];
+  if (faults.length > 0) throw new ProjectError(faults.slice(0, shownFaults).join('\n'));
+  return { project, sql: await sqlOf(project, root, text), root };
 }
 
 /** Everything a lifecycle needs of the project, content-hashed: a later edit changes no run under way. */
@@ -63,26 +56,38 @@ export function projectSchema(): object {
   return z.toJSONSchema(Project, { io: 'input' });
 }
 
+function parseYaml(source: string, shown: string): ProjectText {
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const [broken] = document.errors;
+  if (broken) {
+    const { line, col } = lines.linePos(broken.pos[0]);
+    throw new ProjectError(`${shown}:${line}:${col}: not YAML: ${broken.message}`);
+  }
+  return { shown, document, lines, schema: projectSchema() };
+}
+
 async function projectFile(path: string): Promise<string> {
   const full = resolve(path);
-  const found = await stat(full).catch(() => undefined);
+  const found = await stat(full).catch(unlessMissing);
   if (!found) throw new ProjectError(`${path} does not exist; give the folder that holds esteira.yaml`);
   const file = found.isDirectory() ? join(full, 'esteira.yaml') : full;
-  const there = await stat(file).catch(() => undefined);
+  const there = await stat(file).catch(unlessMissing);
   if (!there) throw new ProjectError(`${path} holds no esteira.yaml; \`esteira init ${path}\` writes one`);
   return file;
 }
 
 /** A query may be a file's name: one word that ends in .sql. */
-async function sqlOf(project: Project, root: string, shown: string): Promise<string> {
-  if (!/^\S+\.sql$/.test(project.query)) return project.query;
-  try {
-    return await readFile(join(root, project.query), 'utf8');
-  } catch (error) {
-    throw new ProjectError(`${shown}: query: cannot read ${project.query}: ${String(error)}`, {
-      cause: error,
-    });
-  }
+async function sqlOf({ query }: Project, root: string, text: ProjectText): Promise<string> {
+  if (!/^\S+\.sql$/.test(query)) return query;
+  const sql = await readFile(join(root, query), 'utf8').catch(unlessMissing);
+  if (sql !== undefined) return sql;
+  const folder = dirname(join(root, query));
+  const names = ((await readdir(folder).catch(unlessMissing)) ?? []).filter((name) => name.endsWith('.sql'));
+  const guess = didYouMean(basename(query), names);
+  throw new ProjectError(
+    faultAt(text, ['query'], `is "${query}", a file that cannot be found in ${folder}${guess}`),
+  );
 }
 
 async function commitOf(root: string): Promise<string | null> {
@@ -95,87 +100,55 @@ async function commitOf(root: string): Promise<string | null> {
   }
 }
 
-function faultsOf(issue: z.core.$ZodIssue, document: Document, lines: LineCounter, shown: string): string[] {
-  if (issue.code === 'unrecognized_keys') {
-    const known = keysAt(issue.path);
-    return issue.keys.map((key) => {
-      const where = position(document, lines, [...issue.path, key], true);
-      const field = [...issue.path, key].join('.');
-      const guess = didYouMean(key, known);
-      return `${shown}:${where}: ${field}: unknown field${guess}${known.length > 0 ? `; known: ${known.join(', ')}` : ''}`;
-    });
-  }
-  const value = document.getIn(issue.path, false);
-  const given = value === undefined ? 'is missing' : `is ${JSON.stringify(value)}`;
-  const guess =
-    issue.code === 'invalid_value' && typeof value === 'string'
-      ? didYouMean(value, issue.values.map(String))
-      : '';
-  const where = position(document, lines, issue.path, false);
-  return [`${shown}:${where}: ${issue.path.join('.') || 'the project'} ${given}${guess}; ${issue.message}`];
-}
-
-/** Line and column of a path, or of the nearest parent that exists. */
-function position(document: Document, lines: LineCounter, path: PropertyKey[], ofKey: boolean): string {
-  for (let length = path.length; length > 0; length--) {
-    const node = nodeAt(document, path.slice(0, length), ofKey && length === path.length);
-    if (node?.range) {
-      const { line, col } = lines.linePos(node.range[0]!);
-      return `${line}:${col}`;
-    }
-  }
-  return '1:1';
-}
-
-function nodeAt(
-  document: Document,
-  path: PropertyKey[],
-  ofKey: boolean,
-): { range?: readonly number[] | null } | undefined {
-  if (!ofKey) return document.getIn(path, true) as { range?: readonly number[] | null } | undefined;
-  const parent = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
-  if (!isMap(parent)) return undefined;
-  const pair = parent.items.find(
-    (item) => isPair(item) && isScalar(item.key) && item.key.value === path.at(-1),
-  );
-  return pair?.key as { range?: readonly number[] | null } | undefined;
-}
-
-/** Field names that the schema allows at a path, for "did you mean". */
-function keysAt(path: PropertyKey[]): string[] {
-  let schema: unknown = projectSchema();
-  for (const step of path) {
-    const { properties, additionalProperties, items } = schema as Record<string, unknown>;
-    schema =
-      (properties as Record<string, unknown> | undefined)?.[String(step)] ??
-      additionalProperties ??
-      items ??
-      {};
-  }
-  const { properties, anyOf, oneOf } = schema as { properties?: object; anyOf?: object[]; oneOf?: object[] };
-  const alternatives = [...(anyOf ?? []), ...(oneOf ?? [])] as { properties?: object }[];
-  return [
-    ...new Set(
-      [properties, ...alternatives.map((one) => one.properties)].flatMap((one) => Object.keys(one ?? {})),
-    ),
-  ];
-}
-
-/** What the schema cannot see: a slice or a feature that names the label, a policy nobody can meet. */
-function checkNames(project: Project, document: Document, lines: LineCounter, shown: string): void {
-  for (const [name, feature] of Object.entries(project.features)) {
-    if ((feature.from ?? name) !== project.label) continue;
-    const where = position(document, lines, ['features', name], true);
-    throw new ProjectError(
-      `${shown}:${where}: features.${name} is made of the label ${project.label}; it would leak`,
+/** A feature made of the label would be perfect in training, and absent in production. */
+function leaks({ features, label }: Project, text: ProjectText): string[] {
+  return Object.entries(features)
+    .filter(([name, { from }]) => (from ?? name) === label)
+    .map(([name]) =>
+      faultAt(text, ['features', name], `is made of the label ${label}; it would leak the answer`, 'key'),
     );
-  }
-  if (project.approval.policy !== 'people') return;
-  for (const [role, need] of Object.entries(project.approval.need)) {
-    const holders = project.approval.people[role] ?? [];
-    if (holders.includes('*') || new Set(holders).size >= need) continue;
-    const where = position(document, lines, ['approval', 'need', role], false);
-    const message = `approval.need.${role} is ${need}, but approval.people.${role} names ${holders.length}; nobody could approve`;
-    throw new ProjectError(`${shown}:${where}: ${message}`);
-  }
+}
+
+/** A policy that needs more people of a role than it names would wait for nothing. */
+function unmeetable({ approval }: Project, text: ProjectText): string[] {
+  if (approval.policy !== 'people') return [];
+  return Object.entries(approval.need).flatMap(([role, need]) => {
+    const holders = approval.people[role] ?? [];
+    if (holders.includes('*') || new Set(holders).size >= need) return [];
+    const named = `but approval.people.${role} names ${new Set(holders).size}`;
+    const guess = holders.length === 0 ? didYouMean(role, Object.keys(approval.people)) : '';
+    return [faultAt(text, ['approval', 'need', role], `is ${need}, ${named}${guess}; nobody could approve`)];
+  });
+}
+
+/** What evaluate computes for a task; a trainer's own numbers, and their gaps, may be gated too. */
+const metricsOf: Record<Task, readonly string[]> = {
+  'binary-classification': [
+    ...['roc_auc', 'pr_auc', 'log_loss', 'brier', 'ece'],
+    ...['accuracy', 'precision', 'recall', 'f1'],
+  ],
+  'multiclass-classification': ['accuracy', 'macro_f1', 'log_loss'],
+  regression: ['rmse', 'mae', 'r2'],
+};
+
+/** Gates that no model could meet, told before the training: of a metric nobody computes, or without a bound. */
+function emptyGates({ gates, task, trainer }: Project, text: ProjectText): string[] {
+  const known = metricsOf[task];
+  const reported = (name: string) =>
+    trainer.backend === 'command' || /^(train|validation)_|_gap$/.test(name) || known.includes(name);
+  return Object.entries(gates).flatMap(([metric, gate]) => {
+    const path = ['gates', metric];
+    if (!reported(metric)) {
+      const guess = didYouMean(metric, known);
+      return [faultAt(text, path, `is no metric of ${task}${guess}; known: ${known.join(', ')}`, 'key')];
+    }
+    const bounds = Object.values(gate).filter((bound) => bound !== undefined);
+    return bounds.length > 0
+      ? []
+      : [faultAt(text, path, 'has no bound; give min, max or notWorseThanChampionBy', 'key')];
+  });
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
 }
