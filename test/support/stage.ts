@@ -8,9 +8,10 @@ import type { Artifact } from '../../contracts/artifact.ts';
 import { Project } from '../../contracts/project.ts';
 import type { PinnedProject } from '../../contracts/project.ts';
 import type { z } from 'zod';
+import { sha256 } from '../../infra/digest.ts';
 import { openDuckDb } from '../../infra/duckdb.ts';
 import { openStore } from '../../infra/store/open.ts';
-import { putJsonBlob } from '../../infra/store/json.ts';
+import { canonicalJson, putJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 
 export interface Bench {
@@ -53,7 +54,7 @@ export async function openBench(): Promise<Bench> {
         sql: project.query,
         root: folder,
         gitCommit: null,
-        gatesDigest: 'a'.repeat(64),
+        gatesDigest: sha256(canonicalJson(project.gates)),
         policyDigest: 'b'.repeat(64),
       };
       return putJsonBlob(store, pinned);
