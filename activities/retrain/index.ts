@@ -7,6 +7,7 @@ import type { RetrainActivities } from '../../contracts/activities.ts';
 import { TickRecord } from '../../contracts/monitor.ts';
 import type { RetrainAnswer, TickSummary } from '../../contracts/monitor.ts';
 import { canonicalJson, createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
+import { sha256 } from '../../infra/digest.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { z } from 'zod';
 import type { ModelMessages } from '../deploy/messages.ts';
@@ -49,17 +50,22 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
     },
     async recordDisposition({ model, request, disposition }) {
       const { trigger } = request;
-      const key = `events/${model}/${encodeURIComponent(trigger.id).replaceAll('%', '_')}.json`;
+      const key = `events/${model}/${fileName(trigger.id)}`;
       const entry = { trigger, disposition };
-      if (await createJson(deps.store, key, entry)) return;
-      const filed = await readJson(deps.store, key, z.unknown());
+      if (await createJson(deps.store, `${key}.json`, entry)) return;
+      const filed = await readJson(deps.store, `${key}.json`, z.unknown());
       if (canonicalJson(filed?.value) !== canonicalJson(entry)) {
         // The entity forgets ids after a thousand; the ledger does not. The first answer stands.
-        await createJson(deps.store, key.replace(/\.json$/, `-again-${Date.now()}.json`), entry);
+        await createJson(deps.store, `${key}-again-${Date.now()}.json`, entry);
       }
     },
     isRunning: ({ lifecycleId }) => deps.isRunning(lifecycleId),
   };
+}
+
+/** An id as people gave it where it is fit for a path, else its digest. */
+function fileName(id: string): string {
+  return /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/.test(id) ? id : sha256(id);
 }
 
 /** Rows that the project's query finds between the champion's data and this tick. */

@@ -69,3 +69,22 @@ test('new data counts what the query finds since', async () => {
   );
   assert.equal((await asked(day, '2001-02-04', rule(537), prepare)).answers.length, 0);
 });
+
+test('the ledger keeps one disposition an event, whatever its id looks like', async () => {
+  const bench = await openBench();
+  const deps = { ...bench.deps, models: { update: undefined as never }, isRunning: async () => false };
+  const { recordDisposition } = createRetrain(deps);
+  const trigger = { kind: 'manual' as const, by: 'ana', reason: 'x', at: '2001-02-01T00:00:00.000Z' };
+  const disposition: Disposition = { status: 'ignored', why: 'cooldown' };
+  for (const id of ['manual/1', 'manual/1', '../../etc/passwd', 'naïve id']) {
+    await recordDisposition({ model: 'm', request: { trigger: { ...trigger, id } }, disposition });
+  }
+  const keys: string[] = [];
+  for await (const { key } of bench.store.list('events/')) keys.push(key.replace(/[0-9a-f]{64}/, 'digest'));
+  assert.deepEqual(keys.toSorted(), [
+    'events/m/digest.json',
+    'events/m/digest.json',
+    'events/m/manual/1.json',
+  ]);
+  await bench.close();
+});
