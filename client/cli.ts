@@ -1,4 +1,8 @@
-/** `esteira`: one program, a command a verb. Errors are one sentence; exit codes are for scripts. */
+/**
+ * `esteira`: one program, a command a verb. Errors are one sentence; exit codes are for scripts.
+ *
+ * Commands load what they need when they run: `--help` must not wait for Temporal's client.
+ */
 import { Command, CommanderError } from 'commander';
 import { addApproveCommands } from './commands/approve.ts';
 import { addModelCommands } from './commands/model.ts';
@@ -10,7 +14,13 @@ import { exitCodes } from './output.ts';
 const program = new Command('esteira')
   .description('Durable machine-learning lifecycles: from raw data to a live model and back again.')
   .exitOverride()
-  .showHelpAfterError('(--help shows what is possible)');
+  .showHelpAfterError('(--help shows what is possible)')
+  .addHelpText(
+    'after',
+    `
+Begin with \`esteira up\`, and in another terminal \`esteira init orders\` and \`esteira run orders --wait\`.
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 a gate or check said no, 4 rejected or expired.`,
+  );
 addStackCommands(program);
 addProjectCommands(program);
 addRunCommands(program);
@@ -23,7 +33,9 @@ try {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   } else {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    const sentence = error instanceof Error ? error.message : String(error);
+    const json = process.argv.includes('--json');
+    process.stderr.write(`${json ? JSON.stringify({ error: sentence }) : sentence}\n`);
     process.exitCode = exitCodes.error;
   }
 }

@@ -1,11 +1,14 @@
 /** `esteira doctor`: looks at everything a run needs, and says what to do where something is missing. */
 import { join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
+import type { Client } from '@temporalio/client';
+import { taskQueues } from '../contracts/search.ts';
 import type { Config } from '../infra/config.ts';
 import { findTemporalCli } from '../infra/dev-server.ts';
 import { openStore } from '../infra/store/open.ts';
 import { connect } from '../infra/temporal.ts';
-import { located, runningStack } from './session.ts';
+import { located } from './session.ts';
+import { runningStack } from './stack-file.ts';
+import type { StackFile } from './stack-file.ts';
 
 export interface Finding {
   what: string;
@@ -13,31 +16,33 @@ export interface Finding {
   detail: string;
 }
 
+/** As package.json's `engines` has it. */
+const wantedNode = [20, 19] as const;
+const notRunning = 'not running; `esteira up` starts it';
+
+/** What is not running because nothing was started is no fault; what was started and does not answer is. */
 export async function diagnose(config: Config): Promise<Finding[]> {
+  const stack = await runningStack(config.home);
+  const remote = config.temporal.address !== undefined;
   return Promise.all([
-    find('Node', async () => `${process.version} (wanted: 20.19 or newer)`),
-    find('Temporal server', () => temporal(config)),
-    find('workers', () => pollers(config)),
+    find('Node', node),
+    find('Temporal server', () => (stack || remote ? server(config) : program(config))),
+    find('workers', async () => (stack || remote ? workers(config) : notRunning)),
+    find('serving', async () => (stack ? serving(stack) : notRunning)),
     find('store', async () => {
       const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
       await store.close();
       return config.store;
     }),
     find('DuckDB', async () => {
+      const { DuckDBInstance } = await import('@duckdb/node-api');
       (await DuckDBInstance.create(':memory:')).closeSync();
       return `${config.duckdb.memory}, ${config.duckdb.threads} threads`;
     }),
     find('ONNX Runtime', async () => {
-      const { default: ort } = await import('onnxruntime-node');
-      const backends = ort.listSupportedBackends().map(({ name }) => name);
-      return backends.join(', ');
-    }),
-    find('serving', async () => {
-      const stack = await runningStack(config.home);
-      if (!stack) return 'not running; `esteira up` starts it';
-      const answer = await fetch(`${stack.servingUrl}/v2/health/live`);
-      if (!answer.ok) throw new Error(`${stack.servingUrl} answers ${answer.status}`);
-      return stack.servingUrl;
+      const { listSupportedBackends } = await import('onnxruntime-node');
+      const bundled = listSupportedBackends().filter((backend) => backend.bundled);
+      return bundled.map(({ name }) => name).join(', ');
     }),
   ]);
 }
@@ -50,33 +55,60 @@ async function find(what: string, look: () => Promise<string>): Promise<Finding>
   }
 }
 
-async function temporal(config: Config): Promise<string> {
-  if (config.temporal.address === undefined && !(await runningStack(config.home))) {
-    const { path, origin } = await findTemporalCli(config.cacheHome);
-    return `not running; \`esteira up\` will start ${path} (${origin})`;
-  }
-  const reachable = await located(config);
-  const client = await connect(reachable);
-  const { serverVersion } = await client.workflowService.getSystemInfo({});
-  await client.connection.close();
-  return `${reachable.temporal.connection.address}, version ${serverVersion}`;
+async function node(): Promise<string> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const [wantedMajor, wantedMinor] = wantedNode;
+  const wanted = `wanted: ${wantedMajor}.${wantedMinor} or newer`;
+  if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor))
+    throw new Error(`${process.version}; ${wanted}`);
+  return `${process.version} (${wanted})`;
 }
 
-async function pollers(config: Config): Promise<string> {
-  if (config.temporal.address === undefined && !(await runningStack(config.home))) return 'not running';
-  const reachable = await located(config);
-  const client = await connect(reachable);
-  const { taskQueues } = await import('../contracts/search.ts');
-  const counts = await Promise.all(
-    Object.values(taskQueues).map(async (name) => {
-      const { pollers: found } = await client.workflowService.describeTaskQueue({
-        namespace: reachable.temporal.namespace,
+async function program({ cacheHome }: Config): Promise<string> {
+  const { path, origin } = await findTemporalCli(cacheHome);
+  return `not running; \`esteira up\` will start ${path} (${origin})`;
+}
+
+async function server(config: Config): Promise<string> {
+  return withClient(config, async (client, { temporal }) => {
+    const { serverVersion } = await client.workflowService.getSystemInfo({});
+    return `${temporal.connection.address}, version ${serverVersion}`;
+  });
+}
+
+/** Training on devices is nobody's duty until a project asks for it; the cpu queue is. */
+async function workers(config: Config): Promise<string> {
+  return withClient(config, async (client, { temporal }) => {
+    const count = async (name: string) => {
+      const { pollers } = await client.workflowService.describeTaskQueue({
+        namespace: temporal.namespace,
         taskQueue: { name },
         taskQueueType: 2, // activities
       });
-      return `${name}: ${new Set(found?.map(({ identity }) => identity)).size}`;
-    }),
-  );
-  await client.connection.close();
-  return counts.join(', ');
+      return new Set(pollers?.map(({ identity }) => identity)).size;
+    };
+    const [cpu, gpu] = [await count(taskQueues.cpu), await count(taskQueues.gpu)];
+    const found = `${taskQueues.cpu}: ${cpu}, ${taskQueues.gpu}: ${gpu}`;
+    if (cpu === 0) throw new Error(`${found}; nothing moves without a cpu worker: \`esteira up\` runs one`);
+    return found;
+  });
+}
+
+async function serving({ servingUrl }: StackFile): Promise<string> {
+  const answer = await fetch(`${servingUrl}/v2/health/live`);
+  if (!answer.ok) throw new Error(`${servingUrl} answers ${answer.status}`);
+  return servingUrl;
+}
+
+async function withClient(
+  config: Config,
+  use: (client: Client, reachable: Config) => Promise<string>,
+): Promise<string> {
+  const reachable = await located(config);
+  const client = await connect(reachable);
+  try {
+    return await use(client, reachable);
+  } finally {
+    await client.connection.close();
+  }
 }

@@ -2,15 +2,28 @@
  * Shows a lifecycle as it goes: a live tree on a terminal, plain lines in a log, JSON lines for
  * machines.
  */
-import { Listr } from 'listr2';
-import type { ListrTaskWrapper, DefaultRenderer, SimpleRenderer } from 'listr2';
 import { stageNames } from '../contracts/lifecycle.ts';
 import type { StageName } from '../contracts/lifecycle.ts';
+import { requestIdOf } from '../contracts/search.ts';
 import type { Esteira, Look } from './index.ts';
 import { seconds } from './output.ts';
+import { Work } from './work.ts';
 
 /** The stages that one lifecycle walks; monitor and retrain come after it. */
-const walked = stageNames.slice(0, 7);
+export const walked = stageNames.slice(0, 7);
+
+/** What a stage is for, in words of people who see it for the first time. */
+export const meaning: Readonly<Record<StageName, string>> = {
+  ingest: 'read the sources, freeze a dataset version',
+  validate: 'check the data',
+  prepare: 'split the rows, fit the features',
+  train: 'fit the model',
+  evaluate: 'score it on rows it never saw, judge the gates',
+  approve: 'ask those who decide',
+  deploy: 'register it, let it take traffic step by step',
+  monitor: 'compare what it sees with what it learned from',
+  retrain: 'ask for a new lifecycle',
+};
 
 export type Manner = 'tree' | 'lines' | 'json';
 
@@ -19,10 +32,18 @@ export function mannerOf(json: boolean): Manner {
   return process.stdout.isTTY ? 'tree' : 'lines';
 }
 
-/** @returns the last look, when the run is over. */
-export async function follow(esteira: Esteira, lifecycleId: string, manner: Manner): Promise<Look> {
-  const looks = esteira.watch(lifecycleId);
-  if (manner === 'tree') return tree(lifecycleId, looks);
+/** @returns the last look: a closed one, unless `signal` came first. */
+export async function follow(
+  esteira: Esteira,
+  lifecycleId: string,
+  manner: Manner,
+  signal?: AbortSignal,
+): Promise<Look | undefined> {
+  const looks = esteira.watch(lifecycleId, 500, signal);
+  if (manner === 'tree') {
+    const { tree } = await import('./tree.ts'); // listr2 costs 0.2 s of start, and most commands show no tree
+    return tree(lifecycleId, looks);
+  }
   let last: Look | undefined;
   const lines = new Lines();
   for await (const look of looks) {
@@ -30,104 +51,52 @@ export async function follow(esteira: Esteira, lifecycleId: string, manner: Mann
     else lines.show(look);
     last = look;
   }
-  return last!;
+  return last;
 }
 
-/** What the activity at work says of itself: `step 120/400, train_loss 0.4312, 12 s left`. */
-function workText({ working }: Look, since: number): string {
-  if (!working) return '';
-  const parts: string[] = [];
-  const { step, steps, metrics, rows, of } = working as Record<string, number> & {
-    metrics?: Record<string, number>;
-  };
-  if (step !== undefined && steps !== undefined) {
-    parts.push(`step ${Math.round(step)}/${Math.round(steps)}`);
-    const left = (((Date.now() - since) / Math.max(step, 1)) * (steps - step)) / 1_000;
-    if (step > 0 && steps > step && Date.now() - since > 2_000) parts.push(`${seconds(left)} left`);
-  }
-  for (const [name, value] of Object.entries(metrics ?? {})) parts.push(`${name} ${value.toFixed(4)}`);
-  if (rows !== undefined) {
-    const past = (Date.now() - since) / 1_000;
-    parts.push(`${rows.toLocaleString('en-US')}${of ? ` of ${of.toLocaleString('en-US')}` : ''} rows`);
-    if (past > 1) parts.push(`${Math.round(rows / past).toLocaleString('en-US')}/s`); // less tells nothing yet
-  }
-  return parts.join(', ');
+/** How to answer what a run waits for. */
+export function hintOf({ progress }: Look): string {
+  if (!progress.waitsFor?.startsWith('approval')) return '';
+  const requestId = requestIdOf(progress.lifecycleId);
+  return `esteira approve ${requestId} --reason "…"   (or reject; the report: esteira approvals)`;
 }
 
 /** A line when something happens; while something goes on, at most one every five seconds. */
 export class Lines {
+  readonly #write: (text: string) => void;
+  readonly #now: () => number;
+  readonly #work = new Work();
   #done = 0;
   #waitsFor: string | null = null;
   #lastWork = 0;
-  #since = Date.now();
+
+  constructor(write = (text: string) => void process.stdout.write(text), now = () => Date.now()) {
+    this.#write = write;
+    this.#now = now;
+    this.#lastWork = now();
+  }
 
   show(look: Look): void {
     const { done, stage, waitsFor, outcome } = look.progress;
-    for (const one of done.slice(this.#done)) {
-      this.#print(`${one.stage.padEnd(8)} ${one.result} (${seconds(one.seconds)})`);
-      this.#since = Date.now();
-    }
-    if (done.length > this.#done) this.#lastWork = Date.now(); // a new stage: let it get going first
+    for (const one of done.slice(this.#done))
+      this.#print(one.stage, `${one.result} (${seconds(one.seconds)})`);
+    if (done.length > this.#done) this.#lastWork = this.#now(); // a new stage: let it get going first
     this.#done = done.length;
-    if (waitsFor !== this.#waitsFor && waitsFor) this.#print(`${stage.padEnd(8)} waits for ${waitsFor}`);
+    if (waitsFor !== this.#waitsFor && waitsFor) {
+      this.#print(stage, `waits for ${waitsFor}`);
+      if (hintOf(look)) this.#print('', hintOf(look));
+    }
     this.#waitsFor = waitsFor;
-    const work = workText(look, this.#since);
-    if (work && Date.now() - this.#lastWork > 5_000) {
-      this.#lastWork = Date.now();
-      this.#print(`${stage.padEnd(8)} ${work}`);
+    const work = this.#work.text(look, this.#now());
+    if (work && this.#now() - this.#lastWork > 5_000) {
+      this.#lastWork = this.#now();
+      this.#print(stage, work);
     }
-    if (outcome) this.#print(`done     ${outcome}`);
+    if (outcome) this.#print('done', outcome);
   }
 
-  #print(text: string): void {
-    process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
+  #print(stage: string, text: string): void {
+    const time = new Date(this.#now()).toISOString().slice(11, 19);
+    this.#write(`${time} ${stage.padEnd(8)} ${text}\n`);
   }
-}
-
-type Task = ListrTaskWrapper<object, typeof DefaultRenderer, typeof SimpleRenderer>;
-
-async function tree(lifecycleId: string, looks: AsyncIterable<Look>): Promise<Look> {
-  let latest: Look | undefined;
-  const waiting = new Map<StageName, { task: Task; end: () => void }>();
-  let over = false;
-  const stages = walked.map((name) => ({
-    title: name,
-    task: (_: object, task: Task) =>
-      new Promise<void>((end) => {
-        waiting.set(name, { task, end });
-        refresh();
-      }),
-  }));
-  const since = new Map<StageName, number>();
-  const refresh = (): void => {
-    if (!latest) return;
-    const { done, stage, waitsFor } = latest.progress;
-    for (const [name, { task, end }] of waiting) {
-      const ended = done.find((one) => one.stage === name);
-      if (ended) {
-        task.title = `${name.padEnd(8)} ${ended.result} (${seconds(ended.seconds)})`;
-        waiting.delete(name);
-        end();
-      } else if (over) {
-        task.skip(`${name} was not reached`);
-        waiting.delete(name);
-        end();
-      } else if (name === stage) {
-        if (!since.has(name)) since.set(name, Date.now());
-        task.output = waitsFor ? `waits for ${waitsFor}` : workText(latest, since.get(name)!);
-      }
-    }
-  };
-  const watching = (async () => {
-    for await (const look of looks) {
-      latest = look;
-      refresh();
-    }
-    over = true;
-    refresh();
-  })();
-  process.stdout.write(`${lifecycleId}\n`);
-  await new Listr(stages, { concurrent: false, registerSignalListeners: false }).run();
-  await watching;
-  return latest!;
 }

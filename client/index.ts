@@ -6,13 +6,17 @@
 import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
-import type { ApprovalState, Decision, DecisionReceipt } from '../contracts/approval.ts';
+import { Decision } from '../contracts/approval.ts';
+import type { ApprovalState, DecisionReceipt } from '../contracts/approval.ts';
+import type { Artifact } from '../contracts/artifact.ts';
 import { parse } from '../contracts/failures.ts';
 import type { LifecycleOutcome, LifecycleProgress } from '../contracts/lifecycle.ts';
 import { Trigger } from '../contracts/lifecycle.ts';
+import { RollbackRequest } from '../contracts/model.ts';
 import type { Disposition, ModelDescription, RollbackAnswer, TriggerRequest } from '../contracts/model.ts';
 import type { MonitorOutcome } from '../contracts/monitor.ts';
 import { approvalWorkflowId, modelWorkflowId, taskQueues } from '../contracts/search.ts';
+import type { Label } from '../contracts/serving.ts';
 import type { Store } from '../infra/store/store.ts';
 import {
   approvalQuery,
@@ -21,15 +25,24 @@ import {
   rollbackUpdate,
   triggerUpdate,
 } from '../workflows/messages.ts';
-import { progressQuery } from '../workflows/lifecycle.ts';
 import type { lifecycle } from '../workflows/lifecycle.ts';
-import { model as modelWorkflow } from '../workflows/model.ts';
-import { monitor } from '../workflows/monitor.ts';
-import { pinnedSetup } from './setup.ts';
+import type { model as modelWorkflow } from '../workflows/model.ts';
+import type { monitor } from '../workflows/monitor.ts';
+import { NotFound, unlessNotFound } from './errors.ts';
 import { isLifecycle, rowsOf } from './list.ts';
 import type { LifecycleRow } from './list.ts';
+import { saveReport } from './report.ts';
+import { rolloutWork } from './rollout-work.ts';
+import { postLabels, predict } from './serving.ts';
+import type { Predictions } from './serving.ts';
+import { pinnedSetup } from './setup.ts';
+import { showModel } from './show.ts';
+import type { Shown } from './show.ts';
 
+export { NotFound } from './errors.ts';
 export type { LifecycleRow } from './list.ts';
+export type { Predictions } from './serving.ts';
+export type { Shown } from './show.ts';
 
 /** One look at a run: its stages, and what the activity at work reported last. */
 export interface Look {
@@ -41,10 +54,15 @@ export interface Look {
 export class Esteira {
   readonly client: Client;
   readonly store: Store;
+  /** Where copies of reports are kept. */
+  readonly home: string;
+  readonly servingUrl: string;
 
-  constructor(client: Client, store: Store) {
+  constructor(client: Client, store: Store, place: { home?: string; servingUrl?: string } = {}) {
     this.client = client;
     this.store = store;
+    this.home = place.home ?? '.esteira';
+    this.servingUrl = place.servingUrl ?? 'http://127.0.0.1:8080';
   }
 
   /**
@@ -65,16 +83,25 @@ export class Esteira {
       reason: options.reason ?? `run by ${options.by}`,
       at: options.until ?? new Date().toISOString(),
     });
-    return this.#ask(setup.model, { trigger, setup, ...(options.drill && { drill: options.drill }) });
+    return this.#askOrStart(setup.model, { trigger, setup, ...(options.drill && { drill: options.drill }) });
   }
 
   /** Asks for a lifecycle of the project as last run. The same `id` again is a duplicate, not a second run. */
   async trigger(model: string, trigger: Trigger): Promise<Disposition> {
-    return this.#ask(model, { trigger: parse(Trigger, trigger) });
+    const request = { trigger: parse(Trigger, trigger) };
+    return this.client.workflow
+      .getHandle(modelWorkflowId(model))
+      .executeUpdate(triggerUpdate, { args: [request], updateId: `trigger/${trigger.id}` })
+      .catch(
+        unlessNotFound(
+          `no model ${model} was ever run; \`esteira run <project>\` starts its first lifecycle`,
+        ),
+      );
   }
 
-  async #ask(model: string, request: TriggerRequest): Promise<Disposition> {
-    const startWorkflowOperation = new WithStartWorkflowOperation(modelWorkflow, {
+  /** A model's first run brings its entity to life. */
+  async #askOrStart(model: string, request: TriggerRequest): Promise<Disposition> {
+    const startWorkflowOperation = new WithStartWorkflowOperation<typeof modelWorkflow>('model', {
       workflowId: modelWorkflowId(model),
       taskQueue: taskQueues.cpu,
       args: [model],
@@ -88,23 +115,25 @@ export class Esteira {
     });
   }
 
-  /** @throws WorkflowNotFoundError when no run has that id */
+  /** @throws {NotFound} when no run has that id */
   async look(lifecycleId: string): Promise<Look> {
     const handle = this.client.workflow.getHandle<typeof lifecycle>(lifecycleId);
-    const [progress, description] = await Promise.all([handle.query(progressQuery), handle.describe()]);
-    const pending = description.raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0];
-    const working = pending?.data ? (JSON.parse(Buffer.from(pending.data).toString()) as unknown) : undefined;
-    return {
-      progress,
-      working:
-        typeof working === 'object' && working !== null ? (working as Record<string, unknown>) : undefined,
-      closed: description.status.name !== 'RUNNING',
-    };
+    const [progress, description] = await Promise.all([
+      handle.query<LifecycleProgress>('progress'),
+      handle.describe(),
+    ]).catch(unlessNotFound(`there is no lifecycle ${lifecycleId}; \`esteira ls\` lists them`));
+    const closed = description.status.name !== 'RUNNING';
+    const working = reported(description.raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data);
+    const rollout =
+      progress.stage === 'deploy' && !closed
+        ? rolloutWork(await this.describe(modelOf(lifecycleId)), lifecycleId)
+        : undefined;
+    return { progress, working: rollout ?? working, closed };
   }
 
-  /** Looks until the run is over, whenever something changed; `everyMs` between looks. */
-  async *watch(lifecycleId: string, everyMs = 500): AsyncGenerator<Look> {
-    for (let last = ''; ;) {
+  /** Looks until the run is over or `signal` is given, whenever something changed; `everyMs` between looks. */
+  async *watch(lifecycleId: string, everyMs = 500, signal?: AbortSignal): AsyncGenerator<Look> {
+    for (let last = ''; !signal?.aborted;) {
       const look = await this.look(lifecycleId);
       const now = JSON.stringify(look);
       if (now !== last) yield look;
@@ -116,7 +145,24 @@ export class Esteira {
 
   /** Waits for the end. @throws WorkflowFailedError when the run failed or was cancelled */
   outcome(lifecycleId: string): Promise<LifecycleOutcome> {
-    return this.client.workflow.getHandle<typeof lifecycle>(lifecycleId).result();
+    return this.client.workflow
+      .getHandle<typeof lifecycle>(lifecycleId)
+      .result()
+      .catch(unlessNotFound(`there is no lifecycle ${lifecycleId}; \`esteira ls\` lists them`));
+  }
+
+  /**
+   * Waits until a lifecycle is over and its model has started the next: where merged triggers end up.
+   *
+   * @returns the id of the next one
+   */
+  async after(lifecycleId: string): Promise<string> {
+    const number = Number(lifecycleId.split('/')[2]);
+    for (;;) {
+      const described = await this.describe(modelOf(lifecycleId));
+      if (described && described.lifecycles > number) return lifecycleId.replace(/[0-9]+$/, `${number + 1}`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
   }
 
   /** Newest first. Visibility lags a moment; never decide from it. */
@@ -146,32 +192,76 @@ export class Esteira {
     return waiting;
   }
 
+  /** @throws {NotFound} when nobody ever asked that */
   approval(requestId: string): Promise<ApprovalState> {
-    return this.client.workflow.getHandle(approvalWorkflowId(requestId)).query(approvalQuery);
-  }
-
-  decide(requestId: string, decision: Decision): Promise<DecisionReceipt> {
     return this.client.workflow
       .getHandle(approvalWorkflowId(requestId))
-      .executeUpdate(decideUpdate, { args: [decision] });
+      .query(approvalQuery)
+      .catch(unlessNotFound(`there is no request ${requestId}; \`esteira approvals\` lists those that wait`));
+  }
+
+  /** A decision that comes too late is refused as `closed`. @throws {NotFound} when nobody ever asked that */
+  async decide(requestId: string, decision: Decision): Promise<DecisionReceipt> {
+    const args: [Decision] = [parse(Decision, decision)];
+    try {
+      return await this.client.workflow
+        .getHandle(approvalWorkflowId(requestId))
+        .executeUpdate(decideUpdate, { args });
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      const { status } = await this.approval(requestId);
+      return { accepted: false, code: 'closed', detail: `${requestId} is ${status} already` };
+    }
   }
 
   /** Back to the last good version, at once; also ends a rollout under way. */
   rollback(model: string, by: string, reason: string): Promise<RollbackAnswer> {
     return this.client.workflow
       .getHandle(modelWorkflowId(model))
-      .executeUpdate(rollbackUpdate, { args: [{ by, reason }] });
+      .executeUpdate(rollbackUpdate, { args: [parse(RollbackRequest, { by, reason })] })
+      .catch(unlessNotFound(`no model ${model} was ever run`));
   }
 
-  /** Stops the trainer within seconds; nothing half-made is left. */
+  /** Stops the trainer within seconds; nothing half-made is left. @throws {NotFound} when nothing runs under that id */
   async cancel(lifecycleId: string): Promise<void> {
-    await this.client.workflow.getHandle(lifecycleId).cancel();
+    try {
+      await this.client.workflow.getHandle(lifecycleId).cancel();
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      const { progress } = await this.look(lifecycleId);
+      const how = progress.outcome ?? 'failed or cancelled';
+      throw new NotFound(`${lifecycleId} is over already (${how}); there is nothing to cancel`);
+    }
+  }
+
+  /** @param name `flights`, `flights@champion`, `flights/3` */
+  show(name: string): Promise<Shown> {
+    return showModel(this, name);
+  }
+
+  /** @returns where an .html copy of a report is. @param name such as `flights/3` */
+  report(artifact: Artifact, name: string): Promise<string> {
+    return saveReport(this.store, this.home, artifact, name);
+  }
+
+  /** @param rows one object a row, `{ column: value }`; see `client/serving.ts` for what is refused */
+  predict(
+    model: string,
+    rows: Record<string, unknown>[],
+    options: { id?: string; time?: string; key?: string } = {},
+  ): Promise<Predictions> {
+    return predict(this.servingUrl, model, rows, options);
+  }
+
+  /** What really happened. @returns how many were taken */
+  labels(model: string, labels: Label[]): Promise<number> {
+    return postLabels(this.servingUrl, model, labels);
   }
 
   /** Runs one monitoring window now, as the Schedule would. */
   tick(model: string, window: { from: string; until: string }): Promise<MonitorOutcome> {
     const everyMs = Date.parse(window.until) - Date.parse(window.from);
-    return this.client.workflow.execute(monitor, {
+    return this.client.workflow.execute<typeof monitor>('monitor', {
       workflowId: `monitor/${model}/${window.until}`,
       taskQueue: taskQueues.cpu,
       args: [{ model, everyMs, window }],
@@ -183,4 +273,15 @@ export class Esteira {
     await this.client.connection.close();
     await this.store.close();
   }
+}
+
+/** What an activity said last, if it was an object of JSON. */
+function reported(data: Uint8Array | null | undefined): Record<string, unknown> | undefined {
+  const value: unknown = data ? JSON.parse(Buffer.from(data).toString()) : undefined;
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+}
+
+/** `lifecycle/flights/3` → `flights` */
+function modelOf(lifecycleId: string): string {
+  return lifecycleId.split('/')[1] ?? lifecycleId;
 }

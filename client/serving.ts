@@ -1,5 +1,6 @@
 /** The serving side, as a client sees it: Open Inference Protocol v2 over HTTP. */
 import type { Label } from '../contracts/serving.ts';
+import { didYouMean } from '../infra/nearest.ts';
 
 export interface Predictions {
   /** The id of each row's prediction: labels refer to it. */
@@ -20,7 +21,8 @@ interface InferResponse {
 /**
  * @param rows one object a row, `{ column: value }`; a column that is absent is null
  * @param options.time when it happens, for replays; `key` keeps a caller on one version
- * @throws Error with the server's own sentence
+ * @throws Error with the server's own sentence, or naming a column that is no input: a misspelt one would
+ * otherwise count as absent, and be answered wrongly
  */
 export async function predict(
   url: string,
@@ -29,6 +31,12 @@ export async function predict(
   options: { id?: string; time?: string; key?: string } = {},
 ): Promise<Predictions> {
   const { inputs } = await request<ModelMetadata>(`${url}/v2/models/${model}`);
+  const known = inputs.map(({ name }) => name);
+  const stranger = rows.flatMap((row) => Object.keys(row)).find((name) => !known.includes(name));
+  if (stranger !== undefined) {
+    const guess = didYouMean(stranger, known);
+    throw new Error(`"${stranger}" is no input of ${model}${guess}; it takes ${known.join(', ')}`);
+  }
   return infer(url, model, inputs, rows, options);
 }
 
@@ -48,7 +56,7 @@ export async function infer(
       name,
       datatype,
       shape: [rows.length],
-      data: rows.map((row) => encode(row[name], datatype)),
+      data: rows.map((row) => encode(name, row[name], datatype)),
     })),
   });
   const [first] = response.outputs;
@@ -66,11 +74,14 @@ export async function postLabels(url: string, model: string, labels: Label[]): P
   return accepted;
 }
 
-/** Times may be written as text; the signature wants milliseconds. */
-function encode(value: unknown, datatype: string): unknown {
+/** Times may be written as text; the signature wants milliseconds. Without a zone they are UTC, as in the data. */
+function encode(name: string, value: unknown, datatype: string): unknown {
   if (value === undefined || value === null) return datatype === 'BYTES' ? '' : null;
-  if (datatype === 'INT64' && typeof value === 'string') return Date.parse(value);
-  return value;
+  if (datatype !== 'INT64' || typeof value !== 'string') return value;
+  const zoned = /(Z|[+-]\d\d:?\d\d)$/i.test(value) || !value.includes(':');
+  const time = Date.parse(zoned ? value : `${value.replace(' ', 'T')}Z`);
+  if (!Number.isNaN(time)) return time;
+  throw new Error(`"${name}" is "${value}"; give a time such as 2001-02-01T17:30:00Z, or milliseconds`);
 }
 
 async function request<T>(url: string, body?: unknown): Promise<T> {
@@ -80,6 +91,10 @@ async function request<T>(url: string, body?: unknown): Promise<T> {
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     }),
+  }).catch((error: unknown) => {
+    throw new Error(`nothing answers at ${new URL(url).origin}; \`esteira up\` starts the endpoint`, {
+      cause: error,
+    });
   });
   const answer = (await response.json()) as T & { error?: string };
   if (!response.ok) throw new Error(answer.error ?? `${url} answered ${response.status}`);

@@ -1,42 +1,28 @@
 /** Opens Esteira for one command: the service and the store that the environment, or a running stack, names. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { readConfig } from '../infra/config.ts';
 import type { Config } from '../infra/config.ts';
 import { openStore } from '../infra/store/open.ts';
 import { connect } from '../infra/temporal.ts';
 import { Esteira } from './index.ts';
+import { runningStack } from './stack-file.ts';
 
-/** `<home>/stack.json`: what `esteira up` runs, while it runs. */
-export const StackFile = z.object({
-  pid: z.int(),
-  address: z.string(),
-  namespace: z.string(),
-  uiUrl: z.string(),
-  servingUrl: z.string(),
-  store: z.string(),
-});
-export type StackFile = z.infer<typeof StackFile>;
-
-export const stackFilePath = (home: string): string => join(home, 'stack.json');
-
-/** @returns undefined when no stack runs from this home, whatever a killed one left behind. */
-export async function runningStack(home: string): Promise<StackFile | undefined> {
-  const text = await readFile(stackFilePath(home), 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const stack = StackFile.parse(JSON.parse(text));
-  return isAlive(stack.pid) ? stack : undefined;
-}
-
-export async function openEsteira(config: Config = readConfig()): Promise<Esteira> {
-  const reachable = await located(config);
-  const client = await connect(reachable);
-  const store = await openStore(reachable.store, { cacheDir: join(config.cacheHome, 'artifacts') });
-  return new Esteira(client, store);
-}
+export { runningStack } from './stack-file.ts';
 
 /** @throws Error saying how to start one, when there is nothing to talk to */
+export async function openEsteira(config: Config = readConfig()): Promise<Esteira> {
+  const reachable = await located(config);
+  const client = await connect(reachable).catch((error: unknown) => {
+    const address = reachable.temporal.connection.address;
+    throw new Error(`No Temporal server answers at ${address}; \`esteira doctor\` tells more.`, {
+      cause: error,
+    });
+  });
+  const store = await openStore(reachable.store, { cacheDir: join(config.cacheHome, 'artifacts') });
+  return new Esteira(client, store, { home: config.home, servingUrl: await servingUrl(config) });
+}
+
+/** @returns the config with the running stack's addresses, where the environment names none */
 export async function located(config: Config): Promise<Config> {
   if (config.temporal.address !== undefined) return config;
   const stack = await runningStack(config.home);
@@ -53,11 +39,8 @@ export async function located(config: Config): Promise<Config> {
   };
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // alive, but another user's
-  }
+/** Where predictions are asked for: the running stack's endpoint, else the one that is set. */
+export async function servingUrl(config: Config): Promise<string> {
+  const stack = await runningStack(config.home);
+  return stack?.servingUrl ?? `http://${config.serving.host}:${config.serving.port}`;
 }

@@ -1,47 +1,89 @@
-/** `esteira show`: one model with its slots, or one version with its card. */
+/** `esteira show`: one model with its slots, or one version with its card and its report. */
+import type { ModelDescription } from '../contracts/model.ts';
 import { Package, VersionRecord } from '../contracts/serving.ts';
+import type { Slots } from '../contracts/serving.ts';
 import { readBytes, readJson, readJsonBlob } from '../infra/store/json.ts';
+import { NotFound } from './errors.ts';
 import type { Esteira } from './index.ts';
-import { table } from './output.ts';
+import { counted, table } from './output.ts';
+
+export type Shown =
+  | { kind: 'model'; description: ModelDescription }
+  | { kind: 'version'; record: VersionRecord; package: Package; card: string; report: string };
+
+const slotNames = ['champion', 'challenger', 'previous'] as const;
+type SlotName = (typeof slotNames)[number];
 
 /** @param name `flights`, `flights@champion` (or `challenger`, `previous`), `flights/3` */
-export async function showModel(esteira: Esteira, name: string): Promise<{ value: unknown; text: string }> {
+export async function showModel(esteira: Esteira, name: string): Promise<Shown> {
   const [, model, slot, number] =
-    /^([a-z0-9-]+)(?:@(champion|challenger|previous)|\/([1-9][0-9]*))?$/.exec(name) ?? [];
+    /^([a-z][a-z0-9-]*)(?:@(champion|challenger|previous)|\/([1-9][0-9]*))?$/.exec(name) ?? [];
   if (model === undefined) {
-    throw new Error(`"${name}" is not a model; write flights, flights@champion or flights/3`);
+    throw new NotFound(`"${name}" names no model; write flights, flights@champion or flights/3`);
   }
-  const described = await esteira.describe(model);
-  if (!described)
-    throw new Error(`no model ${model} was ever run; \`esteira run <project>\` starts its first lifecycle`);
-  const version = slot ? described.slots?.[slot as 'champion']?.version : number && Number(number);
-  if (slot && !version) throw new Error(`${model} has no ${slot} now`);
-  if (version) return showVersion(esteira, model, version);
-
-  const { slots, versions, inFlight, pending, waitsFor } = described;
-  const role = (n: number) =>
-    (['champion', 'challenger', 'previous'] as const).find((one) => slots?.[one]?.version === n) ?? '';
-  const rows = versions
-    .toReversed()
-    .map((one) => [String(one.version), role(one.version), one.lifecycleId, one.quarantined ?? '']);
-  const text = [
-    `${model} waits for ${waitsFor}`,
-    `epoch ${slots?.epoch ?? 0}, ${described.lifecycles} lifecycles${inFlight ? `, in flight: ${inFlight.lifecycleId} (${inFlight.trigger.reason})` : ''}${pending ? `, next: ${pending.trigger.reason}` : ''}`,
-    '',
-    table(['version', 'slot', 'from', 'quarantined because'], rows),
-  ].join('\n');
-  return { value: described, text };
+  const description = await esteira.describe(model);
+  if (!description)
+    throw new NotFound(
+      `no model ${model} was ever run; \`esteira run <project>\` starts its first lifecycle`,
+    );
+  const version = slot ? description.slots?.[slot as SlotName]?.version : number && Number(number);
+  if (slot && !version) throw new NotFound(`${model} has no ${slot} now`);
+  return version ? showVersion(esteira, model, version) : { kind: 'model', description };
 }
 
-async function showVersion(
-  esteira: Esteira,
-  model: string,
-  version: number,
-): Promise<{ value: unknown; text: string }> {
+async function showVersion(esteira: Esteira, model: string, version: number): Promise<Shown> {
   const found = await readJson(esteira.store, `models/${model}/versions/${version}.json`, VersionRecord);
-  if (!found) throw new Error(`${model} has no version ${version}`);
+  if (!found)
+    throw new NotFound(`${model} has no version ${version}; \`esteira show ${model}\` lists those it has`);
   const made = await readJsonBlob(esteira.store, found.value.package, Package);
   const card = new TextDecoder().decode(await readBytes(esteira.store, made.card));
-  const report = await esteira.store.localPath(made.report);
-  return { value: { ...found.value, package: made, reportPath: report }, text: `${card}\nReport: ${report}` };
+  const report = await esteira.report(made.report, `${model}-v${version}`);
+  return { kind: 'version', record: found.value, package: made, card, report };
+}
+
+export function shownText(shown: Shown): string {
+  if (shown.kind === 'model') return modelText(shown.description);
+  const { record, card, report } = shown;
+  const from = `${record.model} version ${record.version}, from ${record.lifecycleId}`;
+  return `${from}\n\n${withoutFrontMatter(card).trim()}\n\nReport: ${report}`;
+}
+
+function modelText(description: ModelDescription): string {
+  const { model, slots, versions, inFlight, pending, waitsFor, lifecycles } = description;
+  const rows = versions
+    .toReversed()
+    .map(({ version, lifecycleId, quarantined }) => [
+      String(version),
+      roleOf(slots, version),
+      lifecycleId,
+      quarantined ?? '',
+    ]);
+  return [
+    slots?.champion ? `${model} serves version ${slots.champion.version}` : `${model} serves no version yet`,
+    `  waits for    ${waitsFor}`,
+    `  lifecycles   ${counted(lifecycles, 'lifecycle')} so far`,
+    ...(inFlight ? [`  in flight    ${inFlight.lifecycleId}: ${inFlight.trigger.reason}`] : []),
+    ...(pending ? [`  next         ${pending.trigger.reason}`] : []),
+    ...(slots ? [`  last change  ${moment(slots.at)} by ${slots.by}: ${slots.reason}`] : []),
+    '',
+    rows.length > 0
+      ? table(['version', 'role', 'made by', 'barred because'], rows)
+      : 'No version has been registered.',
+  ].join('\n');
+}
+
+function roleOf(slots: Slots | null, version: number): string {
+  const roles = slotNames.filter((name) => slots?.[name]?.version === version);
+  const share =
+    slots?.challenger?.version === version ? ` (${Math.round(slots.challenger.share * 100)} %)` : '';
+  return `${roles.join(', ')}${share}`;
+}
+
+/** A card opens with YAML for catalogues; people read on. */
+function withoutFrontMatter(card: string): string {
+  return card.replace(/^---\n[\s\S]*?\n---\n/, '');
+}
+
+function moment(instant: string): string {
+  return instant.slice(0, 16).replace('T', ' ');
 }

@@ -37,7 +37,11 @@ trainer: { backend: onnx, epochs: 8, batchSize: 128, learningRate: 0.01, seed: 1
 gates:
   roc_auc: { min: 0.6, notWorseThanChampionBy: 0.02 }
 
-approval: { policy: auto }
+approval: { policy: auto }   # or people: \`esteira schema\` tells all that can be said here
+
+# A new version shows itself on a tenth of the traffic first. Short, for a first look; hours in earnest.
+rollout:
+  steps: [{ share: 0.1, bake: 10s }]
 `;
 }
 

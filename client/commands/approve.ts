@@ -1,61 +1,59 @@
 /** Commands for the people who decide. */
 import type { Command } from 'commander';
-import { WorkflowNotFoundError } from '@temporalio/client';
-import { exitCodes, say, table } from '../output.ts';
-import { person, withEsteira } from './session.ts';
+import type { DecisionReceipt } from '../../contracts/approval.ts';
+import { exitCodes, say } from '../output.ts';
+import { person, reason, withEsteira } from './session.ts';
 
 export function addApproveCommands(program: Command): void {
   program
     .command('approvals')
-    .description('requests that wait for somebody')
+    .description('requests that wait for somebody, with their reports')
     .option('--json', 'for machines')
     .action(({ json = false }: { json?: boolean }) =>
       withEsteira(async (esteira) => {
-        const waiting = await esteira.approvals();
-        const rows = waiting.map(({ request, missing, dueAt }) => [
-          request.requestId,
-          missing,
-          dueAt.slice(0, 16).replace('T', ' '),
-          request.requester,
-          request.summary,
-        ]);
-        const text =
-          rows.length === 0
-            ? 'Nothing waits for approval.'
-            : table(['request', 'waits for', 'until', 'asked by', 'about'], rows);
-        say(json, waiting, text);
+        const waiting = await Promise.all(
+          (await esteira.approvals()).map(async (state) => ({
+            ...state,
+            report: await esteira.report(state.request.report, state.request.requestId),
+          })),
+        );
+        const text = waiting.map(({ request, missing, dueAt, report }) =>
+          [
+            request.requestId,
+            `  waits for  ${missing}`,
+            `  until      ${dueAt.slice(0, 16).replace('T', ' ')} UTC`,
+            `  asked by   ${request.requester}`,
+            `  about      ${request.summary}`,
+            `  report     ${report}`,
+            `  answer     esteira approve ${request.requestId} --reason "…"   (or reject)`,
+          ].join('\n'),
+        );
+        say(json, waiting, text.join('\n\n') || 'Nothing waits for approval.');
       }),
     );
-  for (const [verb, approved] of [
-    ['approve', true],
-    ['reject', false],
-  ] as const) {
-    program
-      .command(`${verb} <request>`)
-      .description(`${verb} a request; the decision and its reason are recorded`)
-      .requiredOption('--reason <text>', 'why; it is kept for ever')
-      .option('--as <person>', 'who decides', person())
-      .option('--json', 'for machines')
-      .action((requestId: string, options: { reason: string; as: string; json?: boolean }) =>
-        withEsteira(async (esteira) => {
-          try {
-            const receipt = await esteira.decide(requestId, {
-              approved,
-              by: options.as,
-              reason: options.reason,
-            });
-            const text = receipt.accepted
-              ? `recorded; ${requestId} is ${receipt.verdict}${receipt.missing ? `, still needs ${receipt.missing}` : ''}`
-              : `refused (${receipt.code}): ${receipt.detail}`;
-            say(options.json ?? false, receipt, text);
-            if (!receipt.accepted) process.exitCode = exitCodes.rejected;
-          } catch (error) {
-            if (!(error instanceof WorkflowNotFoundError)) throw error;
-            throw new Error(`no request ${requestId} is open; \`esteira approvals\` lists those that are`, {
-              cause: error,
-            });
-          }
-        }),
-      );
-  }
+  addDecision(program, 'approve', true);
+  addDecision(program, 'reject', false);
+}
+
+function addDecision(program: Command, verb: string, approved: boolean): void {
+  program
+    .command(`${verb} <request>`)
+    .description(`${verb} a request; the decision and its reason are recorded`)
+    .requiredOption('--reason <text>', 'why; it is kept for ever', reason)
+    .option('--as <person>', 'who decides', person())
+    .option('--json', 'for machines')
+    .action((requestId: string, options: { reason: string; as: string; json?: boolean }) =>
+      withEsteira(async (esteira) => {
+        const decision = { approved, by: options.as, reason: options.reason };
+        const receipt = await esteira.decide(requestId, decision);
+        say(options.json ?? false, receipt, sentence(requestId, receipt));
+        if (!receipt.accepted) process.exitCode = exitCodes.no;
+      }),
+    );
+}
+
+function sentence(requestId: string, receipt: DecisionReceipt): string {
+  if (!receipt.accepted) return `refused (${receipt.code}): ${receipt.detail}`;
+  const still = receipt.missing ? `, still needs ${receipt.missing}` : '';
+  return `recorded; ${requestId} is ${receipt.verdict}${still}`;
 }

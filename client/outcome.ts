@@ -1,0 +1,53 @@
+/** How a lifecycle ended, as one sentence and as an exit code. */
+import type { GateResult, LifecycleOutcome } from '../contracts/lifecycle.ts';
+import { exitCodes } from './output.ts';
+
+export function codeOf(status: LifecycleOutcome['status']): number {
+  if (status === 'deployed') return exitCodes.done;
+  return status === 'rejected' || status === 'expired' ? exitCodes.rejected : exitCodes.no;
+}
+
+export function sentence(lifecycleId: string, outcome: LifecycleOutcome): string {
+  switch (outcome.status) {
+    case 'deployed':
+      return `${lifecycleId}: version ${outcome.version} serves as champion (epoch ${outcome.epoch})`;
+    case 'bad-data':
+      return `${lifecycleId}: the data is not good enough${brokenText(outcome.broken)}`;
+    case 'gate-missed': {
+      const missed = outcome.scorecard.gates.filter(({ passed }) => !passed);
+      return [`${lifecycleId}: a gate said no`, ...missed.map(gateText)].join('\n  ');
+    }
+    case 'rejected': {
+      const no = outcome.verdict.decisions.find(({ approved }) => !approved);
+      return `${lifecycleId}: rejected by ${no?.by ?? 'nobody'}: ${no?.reason ?? ''}`;
+    }
+    case 'expired':
+      return `${lifecycleId}: nobody decided in time, and silence is not consent`;
+    case 'rolled-back': {
+      const why = 'reason' in outcome.rollout ? `: ${outcome.rollout.reason}` : '';
+      return `${lifecycleId}: version ${outcome.version} was rolled back${why}`;
+    }
+    case 'superseded':
+      return `${lifecycleId}: version ${outcome.version} was superseded: ${outcome.detail}`;
+  }
+}
+
+function brokenText(broken: (LifecycleOutcome & { status: 'bad-data' })['broken']): string {
+  return broken
+    .filter(({ severity }) => severity === 'error')
+    .map(({ check, detail, examples }) => {
+      const shown = examples.slice(0, 3).map((example) => `\n    ${JSON.stringify(example)}`);
+      return `\n  ${check}: ${detail}${shown.join('')}`;
+    })
+    .join('');
+}
+
+const bounds = { min: 'at least', max: 'at most' } as const;
+
+function gateText({ metric, bound, limit, value }: GateResult): string {
+  const found = value === null ? 'could not be computed' : `is ${Number(value.toPrecision(4))}`;
+  if (bound !== 'notWorseThanChampionBy')
+    return `${metric} ${found}; the gate wants ${bounds[bound]} ${limit}`;
+  const worse = value === null ? found : `is worse than the champion's by ${Number(value.toPrecision(4))}`;
+  return `${metric} ${worse}; the gate allows ${limit}`;
+}
