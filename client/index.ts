@@ -121,7 +121,7 @@ export class Esteira {
     const [progress, description] = await Promise.all([
       handle.query<LifecycleProgress>('progress'),
       handle.describe(),
-    ]).catch(unlessNotFound(`there is no lifecycle ${lifecycleId}; \`esteira ls\` lists them`));
+    ]).catch(unlessNotFound(`${lifecycleId} was never started; \`esteira ls\` lists those that were`));
     const closed = description.status.name !== 'RUNNING';
     const working = reported(description.raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data);
     const rollout =
@@ -148,7 +148,7 @@ export class Esteira {
     return this.client.workflow
       .getHandle<typeof lifecycle>(lifecycleId)
       .result()
-      .catch(unlessNotFound(`there is no lifecycle ${lifecycleId}; \`esteira ls\` lists them`));
+      .catch(unlessNotFound(`${lifecycleId} was never started; \`esteira ls\` lists those that were`));
   }
 
   /**
@@ -224,14 +224,10 @@ export class Esteira {
 
   /** Stops the trainer within seconds; nothing half-made is left. @throws {NotFound} when nothing runs under that id */
   async cancel(lifecycleId: string): Promise<void> {
-    try {
-      await this.client.workflow.getHandle(lifecycleId).cancel();
-    } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw error;
-      const { progress } = await this.look(lifecycleId);
-      const how = progress.outcome ?? 'failed or cancelled';
-      throw new NotFound(`${lifecycleId} is over already (${how}); there is nothing to cancel`);
-    }
+    const { closed, progress } = await this.look(lifecycleId);
+    const how = progress.outcome ?? 'failed or cancelled';
+    if (closed) throw new NotFound(`${lifecycleId} is over already (${how}); there is nothing to cancel`);
+    await this.client.workflow.getHandle(lifecycleId).cancel();
   }
 
   /** @param name `flights`, `flights@champion`, `flights/3` */

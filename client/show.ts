@@ -5,7 +5,7 @@ import type { Slots } from '../contracts/serving.ts';
 import { readBytes, readJson, readJsonBlob } from '../infra/store/json.ts';
 import { NotFound } from './errors.ts';
 import type { Esteira } from './index.ts';
-import { counted, table } from './output.ts';
+import { table } from './output.ts';
 
 export type Shown =
   | { kind: 'model'; description: ModelDescription }
@@ -61,7 +61,7 @@ function modelText(description: ModelDescription): string {
   return [
     slots?.champion ? `${model} serves version ${slots.champion.version}` : `${model} serves no version yet`,
     `  waits for    ${waitsFor}`,
-    `  lifecycles   ${counted(lifecycles, 'lifecycle')} so far`,
+    `  lifecycles   ${lifecycles} so far`,
     ...(inFlight ? [`  in flight    ${inFlight.lifecycleId}: ${inFlight.trigger.reason}`] : []),
     ...(pending ? [`  next         ${pending.trigger.reason}`] : []),
     ...(slots ? [`  last change  ${moment(slots.at)} by ${slots.by}: ${slots.reason}`] : []),

@@ -24,7 +24,6 @@ export async function tree(lifecycleId: string, looks: AsyncIterable<Look>): Pro
     concurrent: false,
     registerSignalListeners: false,
     exitOnError: false,
-    rendererOptions: { collapseSubtasks: false, collapseSkips: false, showSkipMessage: true },
   }).run();
   const ticking = setInterval(() => board.refresh(), tickMs);
   try {
@@ -83,12 +82,16 @@ class Board {
       return true;
     }
     if (this.#closed) {
-      const here = progress?.stage === name;
-      task.skip(titleOf(name, here ? 'was not finished' : 'was not reached'));
+      task.skip(titleOf(name, this.#unended(progress?.stage === name)));
       return true;
     }
     if (progress?.stage === name) task.output = this.#doing(this.latest!);
     return false;
+  }
+
+  #unended(entered: boolean): string {
+    if (this.latest?.closed) return entered ? 'did not end' : 'was not reached';
+    return entered ? 'goes on' : 'comes later';
   }
 
   #doing(look: Look): string {
