@@ -6,10 +6,11 @@ import { Context } from '@temporalio/activity';
 import type { ObserveInput } from '../../contracts/activities.ts';
 import type { Rollout, Task } from '../../contracts/project.ts';
 import type { Observation } from '../../contracts/rollout.ts';
-import { latencyBoundsMs, ReplicaStatus } from '../../contracts/serving.ts';
+import { latencyBoundsMs, ReplicaStatus, Slots } from '../../contracts/serving.ts';
 import type { VersionCounters } from '../../contracts/serving.ts';
 import { readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { currentKey } from './slots.ts';
 
 /** A replica reports each second; after ten it is taken for gone. */
 const aliveMs = 10_000;
@@ -25,7 +26,10 @@ export async function liveReplicas(store: Store, now = Date.now()): Promise<Repl
   return alive;
 }
 
-/** Waits until every live replica acts on `epoch` and has `version`, or one says that it cannot. */
+/**
+ * Waits until every live replica acts on `epoch` and has `version`, or one says that it cannot, or
+ * somebody takes the version back: then no replica ever will, and the wait would last to its end.
+ */
 export async function settle(
   store: Store,
   { model, version, epoch }: { model: string; version: number; epoch: number },
@@ -44,6 +48,8 @@ export async function settle(
     if (states.length > 0 && ready.length === states.length) {
       return { ready: true, reason: `${ready.length} replicas ready` };
     }
+    const gone = await takenBack(store, model, version, epoch);
+    if (gone !== undefined) return { ready: false, reason: `version ${version} was taken back: ${gone}` };
     if (Date.now() > until) {
       const reason =
         states.length === 0 ? 'no serving replica is alive' : 'not every replica got ready in time';
@@ -52,6 +58,20 @@ export async function settle(
     Context.current().heartbeat({ ready: ready.length, of: states.length });
     await Context.current().sleep(pollMs);
   }
+}
+
+/** @returns why a later epoch has no slot for the version; undefined while it has one */
+async function takenBack(
+  store: Store,
+  model: string,
+  version: number,
+  epoch: number,
+): Promise<string | undefined> {
+  const { value: slots } = (await readJson(store, currentKey(model), Slots)) ?? {};
+  if (!slots || slots.epoch <= epoch) return undefined;
+  return [slots.champion, slots.challenger].some((slot) => slot?.version === version)
+    ? undefined
+    : slots.reason;
 }
 
 /** Judges the challenger by what all live replicas counted since they loaded it. */

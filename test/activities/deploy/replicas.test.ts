@@ -1,7 +1,7 @@
 /** How a challenger is judged by what replicas report. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { agreementOf, observe, percentile95 } from '../../../activities/deploy/replicas.ts';
+import { agreementOf, observe, percentile95, settle } from '../../../activities/deploy/replicas.ts';
 import { Rollout } from '../../../contracts/project.ts';
 import { latencyBoundsMs } from '../../../contracts/serving.ts';
 import type { ReplicaStatus, VersionCounters } from '../../../contracts/serving.ts';
@@ -90,4 +90,17 @@ test('too few rows say nothing, and a replica that is gone counts for nothing', 
   assert.match(few.reason, /too few/);
   const gone = await judged({ errors: 100 }, '2001-01-01T00:00:00.000Z');
   assert.equal(gone.requests, 0);
+});
+
+test('a version that somebody takes back while it loads is not waited for', { timeout: 10_000 }, async () => {
+  const bench = await openBench();
+  const slots = {
+    ...{ model: 'm', epoch: 4, champion: null, challenger: null, previous: null },
+    ...{ reason: 'rolled back: a drill', by: 'ana', at: new Date().toISOString() },
+  };
+  await createJson(bench.store, 'models/m/current.json', slots);
+  const wait = (input: { model: string; version: number; epoch: number }) => settle(bench.store, input);
+  const answer = await bench.run(wait, { model: 'm', version: 2, epoch: 3 });
+  assert.deepEqual(answer, { ready: false, reason: 'version 2 was taken back: rolled back: a drill' });
+  await bench.close();
 });
