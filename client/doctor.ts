@@ -105,7 +105,11 @@ async function withClient(
   use: (client: Client, reachable: Config) => Promise<string>,
 ): Promise<string> {
   const reachable = await located(config);
-  const client = await connect(reachable);
+  const client = await connect(reachable).catch((error: unknown) => {
+    throw new Error(`no Temporal server answers at ${reachable.temporal.connection.address}`, {
+      cause: error,
+    });
+  });
   try {
     return await use(client, reachable);
   } finally {

@@ -32,7 +32,6 @@ async function up(json: boolean): Promise<void> {
   const interrupted = whenInterrupted();
   const { readConfig } = await import('../../infra/config.ts');
   const { startStack } = await import('../stack.ts');
-  if (!json) process.stdout.write('Starting …\n');
   const stack = await startStack(readConfig(), (line) => void process.stderr.write(`${line}\n`));
   const { address, uiUrl, servingUrl, store } = stack;
   const text = [
