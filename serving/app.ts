@@ -37,6 +37,7 @@ export function createApp(replica: Replica, shipper: Shipper, log: Logger): Fast
   const hostOf = ({ params: { model } }: FastifyRequest<ModelParams>): ModelHost => {
     const host = replica.host(model);
     if (host) return host;
+    if (!replica.looked) throw new Refusal(503, 'this replica is starting, and does not know its models yet');
     const served = replica.hosts.map(({ name }) => name).join(', ') || 'none';
     throw new Refusal(404, `model "${model}" is not served here; served: ${served}`);
   };

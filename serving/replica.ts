@@ -37,6 +37,7 @@ export class Replica {
   readonly #settled = new Map<string, string>();
   readonly #stop = new AbortController();
   #loops: Promise<void>[] = [];
+  #looked = false;
   #statusEtag: string | undefined;
 
   constructor(deps: ReplicaDeps) {
@@ -52,8 +53,13 @@ export class Replica {
     return this.#stop.signal.aborted;
   }
 
+  /** Whether the store was looked at once, so that a model that is not here is known not to be. */
+  get looked(): boolean {
+    return this.#looked;
+  }
+
   get ready(): boolean {
-    return !this.stopping && this.hosts.every((host) => host.ready);
+    return this.#looked && !this.stopping && this.hosts.every((host) => host.ready);
   }
 
   host(model: string): ModelHost | undefined {
@@ -85,6 +91,7 @@ export class Replica {
   async start(url: string): Promise<void> {
     await this.#discover();
     await this.#poll();
+    this.#looked = true;
     this.#loops = [
       this.#every(pollMs, () => this.#poll()),
       this.#every(reportMs, () => this.#report(url)),

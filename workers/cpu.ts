@@ -47,6 +47,7 @@ try {
     maxConcurrentActivityTaskExecutions: 8,
     maxConcurrentWorkflowTaskExecutions: 40,
     stickyQueueScheduleToStartTimeout: '1 second', // a successor takes over in 7 s, not 16
+    maxHeartbeatThrottleInterval: '2 seconds', // an answer may say "cancelled"; the usual is 8 s of our 10
     shutdownGraceTime: '20 seconds', // less than a pod's 30 s, so that training can save its checkpoint
   });
   await worker.run(); // until SIGTERM, and then until the running activities have ended

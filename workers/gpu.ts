@@ -26,6 +26,7 @@ try {
     activities: createGpuActivities({ store, workDir: join(config.home, 'work'), forkModule }),
     interceptors: { activity: [heartbeats] },
     maxConcurrentActivityTaskExecutions: 1,
+    maxHeartbeatThrottleInterval: '2 seconds', // an answer may say "cancelled"; the usual is 8 s of our 10
     shutdownGraceTime: '20 seconds',
   });
   await worker.run();

@@ -17,7 +17,7 @@ import { unlessCode } from '../errno.ts';
 import { blobKey, checkKey } from './key.ts';
 import { withLock } from './lock.ts';
 import type { Bytes, Listed, Store } from './store.ts';
-import { spool, verified, verifyFile } from './verify.ts';
+import { fileDigest, spool, verified, verifyFile } from './verify.ts';
 
 /** @param uri `file:///absolute/folder`; the folder is made when missing */
 export async function openFileStore(uri: string): Promise<Store> {
@@ -148,12 +148,14 @@ class FileStore implements Store {
     }
   }
 
-  /** A blob of the wrong length was damaged outside; the good bytes take its place. */
+  /** A blob that was damaged outside is mended by storing it again: the good bytes take its place. */
   async #keep(path: string, artifact: Artifact): Promise<Artifact> {
     const target = this.#path(artifact.uri);
-    const there = await stat(target).catch(unlessCode('ENOENT'));
-    if (there && there.size !== artifact.bytes) await rename(path, target);
-    else if (!there) await this.#link(path, target);
+    if (await this.#link(path, target)) return artifact;
+    if ((await fileDigest(target)) !== artifact.sha256) {
+      await rename(path, target);
+      await sync(dirname(target));
+    }
     return artifact;
   }
 

@@ -27,10 +27,14 @@ export async function* verified(
 
 /** Reads the whole file. @throws DigestMismatch */
 export async function verifyFile(path: string, artifact: Artifact): Promise<void> {
+  agree(artifact, await fileDigest(path));
+}
+
+export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
     hash.update(chunk as Uint8Array);
-  agree(artifact, hash.digest('hex'));
+  return hash.digest('hex');
 }
 
 /** Writes a source into an open file. @returns its digest and length */
