@@ -1,6 +1,13 @@
 /** The Temporal service as we use it: one client, the model entities behind it, their Schedules. */
-import { Client, Connection, ScheduleOverlapPolicy, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  ScheduleOverlapPolicy,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
 import { ScheduleAlreadyRunning } from '@temporalio/client';
+import { rootFailure } from '../contracts/failures.ts';
 import type { ModelUpdates } from '../contracts/model.ts';
 import { modelWorkflowId, monitorScheduleId, taskQueues } from '../contracts/search.ts';
 import type { Config } from './config.ts';
@@ -13,17 +20,23 @@ export async function connect(config: Config): Promise<Client> {
 /** Updates of model entities, for activities and the client. */
 export function modelsOf(client: Client) {
   return {
-    update<K extends keyof ModelUpdates>(
+    async update<K extends keyof ModelUpdates>(
       model: string,
       name: K,
       message: ModelUpdates[K][0],
       updateId: string,
     ): Promise<ModelUpdates[K][1]> {
       const handle = client.workflow.getHandle(modelWorkflowId(model));
-      return handle.executeUpdate<ModelUpdates[K][1], [ModelUpdates[K][0]]>(name, {
-        args: [message],
-        updateId,
-      });
+      try {
+        return await handle.executeUpdate<ModelUpdates[K][1], [ModelUpdates[K][0]]>(name, {
+          args: [message],
+          updateId,
+        });
+      } catch (error) {
+        // The same update id would get the same failure for ever: what no retry can mend must say so here.
+        const failure = error instanceof WorkflowUpdateFailedError ? rootFailure(error.cause) : undefined;
+        throw failure?.nonRetryable ? failure : error;
+      }
     },
   };
 }

@@ -95,7 +95,7 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
     verdict,
     window,
   });
-  progress.note(`version ${version}`);
+  progress.made(version);
   const outcome = await executeChild(rollout, {
     workflowId: rolloutWorkflowId(plan.model, version),
     args: [{ model: plan.model, version, lifecycleId, project, bakes: plan.bakes }],
@@ -146,8 +146,8 @@ async function decide(
     ],
   });
   progress.wait(null);
-  const who = verdict.policy === 'auto' ? 'by policy' : verdict.decisions.map((one) => one.by).join(', ');
-  progress.note(`${verdict.status} ${who}`.trim());
+  const who = verdict.policy === 'auto' ? 'policy' : verdict.decisions.map((one) => one.by).join(', ');
+  progress.note(who === '' ? verdict.status : `${verdict.status} by ${who}`);
   return verdict;
 }
 

@@ -151,6 +151,7 @@ export class Slotting {
   async #bar(order: Quarantine): Promise<boolean> {
     const known = this.#find(order.version);
     if (!known) return false;
+    if (known.quarantined !== null) return true; // the first reason stands
     known.quarantined = order.reason;
     await quick.writeQuarantine({ model: this.#state.model, ...order });
     return true;

@@ -31,6 +31,11 @@ export class Progress {
     this.#show();
   }
 
+  made(version: number): void {
+    upsertSearchAttributes({ EsteiraVersion: [version] });
+    this.note(`version ${version}`);
+  }
+
   wait(waitsFor: string | null): void {
     this.view.waitsFor = waitsFor;
     upsertSearchAttributes({ EsteiraState: [waitsFor === null ? 'running' : 'waiting'] });

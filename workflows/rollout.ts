@@ -73,6 +73,7 @@ export async function rollout(plan: RolloutPlan): Promise<RolloutOutcome> {
     const loaded = await shift({ to: 'challenger', share: 0, reason: 'load and verify' });
     if (!loaded.accepted) return { status: 'superseded', reason: loaded.detail };
     const { ready, reason } = await onReplicas.settle({ model, version, epoch: loaded.epoch });
+    if (superseded !== undefined) return { status: 'superseded', reason: superseded };
     if (!ready) return { status: 'rolled-back', reason };
     if (champion === null) return undefined; // nobody to compare with: the first version goes straight up
 

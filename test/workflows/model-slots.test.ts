@@ -1,8 +1,9 @@
 /** Versions and slots on a real server: promotions, rollbacks, refusals. Stages are stand-ins. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { WorkflowFailedError } from '@temporalio/client';
 import type { AllActivities } from '../../contracts/activities.ts';
-import { permanent } from '../../contracts/failures.ts';
+import { failedWith, permanent } from '../../contracts/failures.ts';
 import { rolloutWorkflowId } from '../../contracts/search.ts';
 import { activateUpdate, requestPromotionUpdate, rollbackUpdate } from '../../workflows/messages.ts';
 import { setup, trigger, entity as entityOf } from '../support/entity.ts';
@@ -126,6 +127,23 @@ test('an unapproved version is refused where it takes effect', () =>
       const ended = await outcome(await ask(trigger(), setup('forged')));
       assert.equal(ended.status, 'superseded');
       assert.equal((await describe()).slots, null);
+    },
+  ));
+
+test('a slot that somebody else moved fails the run by name, at once', () =>
+  withWorker(
+    {
+      writeSlots: async ({ model: name, epoch }) => {
+        throw permanent('StaleEpoch', 'the store is ahead', { model: name, epoch, current: 9 });
+      },
+    },
+    async () => {
+      const { ask, outcome } = entity('outrun');
+      const started = await ask(trigger(), setup('outrun'));
+      await assert.rejects(
+        outcome(started),
+        (error) => error instanceof WorkflowFailedError && failedWith(error.cause, 'StaleEpoch'),
+      );
     },
   ));
 
