@@ -48,7 +48,15 @@ function runTests(files) {
     `--test-reporter=${reporter}`,
     `--test-reporter-destination=${destination}`,
   ]);
-  const args = ['--import', 'tsx', '--test', '--test-concurrency=2', ...flags, ...files];
+  const args = [
+    '--import',
+    'tsx',
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=420000',
+    ...flags,
+    ...files,
+  ];
   const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
   const { pass, fail, skipped } = JSON.parse(readFileSync(counts, 'utf8'));
   rmSync(folder, { recursive: true });

@@ -12,7 +12,8 @@ import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 
 const [release, address] = process.argv.slice(2);
-if (!release || !address) throw new Error('usage: record-histories.ts <release> <host:port of the Temporal server>');
+if (!release || !address)
+  throw new Error('usage: record-histories.ts <release> <host:port of the Temporal server>');
 const folder = fileURLToPath(new URL(`../histories/${release}/`, import.meta.url));
 await mkdir(folder, { recursive: true });
 const connection = await Connection.connect({ address });

@@ -59,7 +59,7 @@ async function packed(task: Task) {
   const { deploy } = createDeploy({
     ...deps,
     score,
-    models: { update: update as never },
+    models: { update },
     schedule: async () => {},
   });
   const input = { ...common, dataset, prepared, candidate, scorecard, verdict, window: january };

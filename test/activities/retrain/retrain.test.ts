@@ -26,7 +26,7 @@ async function asked(
   };
   const deps = { ...bench.deps, post: async () => {}, log: { warn: () => {} }, isRunning: async () => false };
   const tick = await bench.run(createMonitor(deps).monitor, { model: 'm', window: dayWindow(day) });
-  const { retrain } = createRetrain({ ...deps, models: { update: update as never } });
+  const { retrain } = createRetrain({ ...deps, models: { update } });
   const answers = await bench.run(retrain, { model: 'm', tick });
   await bench.close();
   return { answers, requests };
