@@ -7,23 +7,26 @@
 import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createCpuActivities } from '../activities/index.ts';
+import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { taskQueues } from '../contracts/search.ts';
 import { forkModule } from '../infra/child.ts';
 import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
-import { heartbeats } from '../infra/heartbeat.ts';
 import { postJson } from '../infra/http.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
 import { score } from '../infra/onnx/score.ts';
 import { openStore } from '../infra/store/open.ts';
 import { connect, isRunning, modelsOf, scheduleMonitor } from '../infra/temporal.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
+import { cpuSettings } from './settings.ts';
 
 const config = readConfig();
 const log = createLogger(config, { worker: 'cpu' });
 Runtime.install({ logger: temporalLogger(log) });
 const connection = await NativeConnection.connect(config.temporal.connection);
 const client = await connect(config);
+const workDir = join(config.home, 'work');
+await sweepWorkFolders(workDir);
 const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
 try {
   const worker = await Worker.create({
@@ -34,7 +37,7 @@ try {
     activities: createCpuActivities({
       store,
       log,
-      workDir: join(config.home, 'work'),
+      workDir,
       forkModule,
       openDuckDb: (spillDir) => openDuckDb({ ...config.duckdb, spillDir }),
       score,
@@ -43,12 +46,7 @@ try {
       isRunning: (workflowId) => isRunning(client, workflowId),
       post: postJson,
     }),
-    interceptors: { activity: [heartbeats] },
-    maxConcurrentActivityTaskExecutions: 8,
-    maxConcurrentWorkflowTaskExecutions: 40,
-    stickyQueueScheduleToStartTimeout: '1 second', // a successor takes over in 7 s, not 16
-    maxHeartbeatThrottleInterval: '2 seconds', // an answer may say "cancelled"; the usual is 8 s of our 10
-    shutdownGraceTime: '20 seconds', // less than a pod's 30 s, so that training can save its checkpoint
+    ...cpuSettings,
   });
   await worker.run(); // until SIGTERM, and then until the running activities have ended
 } finally {

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createGpuActivities } from '../activities/index.ts';
+import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { taskQueues } from '../contracts/search.ts';
 import { forkModule } from '../infra/child.ts';
 import { readConfig } from '../infra/config.ts';
@@ -17,13 +18,15 @@ const config = readConfig();
 const log = createLogger(config, { worker: 'gpu' });
 Runtime.install({ logger: temporalLogger(log) });
 const connection = await NativeConnection.connect(config.temporal.connection);
+const workDir = join(config.home, 'work');
+await sweepWorkFolders(workDir);
 const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
 try {
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue: taskQueues.gpu,
-    activities: createGpuActivities({ store, workDir: join(config.home, 'work'), forkModule }),
+    activities: createGpuActivities({ store, workDir, forkModule }),
     interceptors: { activity: [heartbeats] },
     maxConcurrentActivityTaskExecutions: 1,
     maxHeartbeatThrottleInterval: '2 seconds', // an answer may say "cancelled"; the usual is 8 s of our 10

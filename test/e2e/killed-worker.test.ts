@@ -82,6 +82,7 @@ test(
       assert.equal(outcome.status, 'deployed', `${run}: ${JSON.stringify(outcome)}`);
     }
     assert.notEqual(belt.stack.pids().worker, worker);
+    assert.deepEqual(await belt.leftovers(), [], 'nor did the killed attempts leave anything');
     for (const [stage, run] of runs) {
       assert((await record(run, stage)).attempt > killed.get(stage)!, `${stage} was tried again`);
     }

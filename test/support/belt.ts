@@ -105,7 +105,9 @@ async function attemptOf(
   const { raw, status } = await client.workflow.getHandle(lifecycleId).describe();
   assert.equal(status.name, 'RUNNING', `${lifecycleId} ended before it could be caught in ${stage}`);
   const pending = raw.pendingActivities ?? [];
-  const taken = pending.find(({ activityType, state }) => activityType?.name === stage && state === started);
+  const taken = pending.find(
+    ({ activityType, state }) => activityType?.name === stage && Number(state) === started,
+  );
   return taken && (taken.attempt ?? 1);
 }
 

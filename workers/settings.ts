@@ -1,0 +1,12 @@
+/** How the `cpu` worker works, apart from what it is wired to. The bench measures with the same. */
+import type { WorkerOptions } from '@temporalio/worker';
+import { heartbeats } from '../infra/heartbeat.ts';
+
+export const cpuSettings = {
+  interceptors: { activity: [heartbeats] },
+  maxConcurrentActivityTaskExecutions: 8,
+  maxConcurrentWorkflowTaskExecutions: 40,
+  stickyQueueScheduleToStartTimeout: '1 second', // a successor takes over in 7 s, not 16
+  maxHeartbeatThrottleInterval: '2 seconds', // an answer may say "cancelled"; the usual is 8 s of our 10
+  shutdownGraceTime: '20 seconds', // less than a pod's 30 s, so that training can save its checkpoint
+} satisfies Partial<WorkerOptions>;
