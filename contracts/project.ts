@@ -180,8 +180,8 @@ export const Rollout = z.strictObject({
   maxErrorRate: Ratio.default(0.01),
   /** The challenger's 95th percentile latency over the champion's, at most. */
   maxLatencyRatio: z.number().positive().default(3),
-  /** Correlation of the two versions' predictions on canaried rows (share of equal classes if multiclass). */
-  minAgreement: z.number().min(-1).max(1).default(0.5),
+  /** Concordance of the two versions' predictions on canaried rows, 1 is equal (share of equal classes if multiclass). */
+  minAgreement: z.number().min(-1).max(1).default(0.2),
   /** Fewer canaried rows than this say nothing: only the golden batch and errors judge then. */
   minRows: z.int().nonnegative().default(50),
 });

@@ -156,15 +156,19 @@ function ratio(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : a / b;
 }
 
-/** Pearson's correlation of the two predictions; share of equal classes for multiclass. Null if one is constant. */
+/**
+ * Concordance of the two predictions: 1 when they are equal, 0 when one tells nothing of the other. Unlike the
+ * correlation it falls when one of them hardly varies or is off, as a version that has learned nothing is. For
+ * multiclass: the share of rows on which both name the same class.
+ *
+ * @returns null without rows, or when both are the same constant
+ * @see Lin, "A concordance correlation coefficient to evaluate reproducibility", Biometrics 45 (1989), eq. 2
+ */
 export function agreementOf(sums: VersionCounters['agreement'], task: Task): number | null {
   const { n, x, y, xx, yy, xy, same } = sums;
   if (n === 0) return null;
   if (task === 'multiclass-classification') return same / n;
-  const varianceX = xx - (x * x) / n;
-  const varianceY = yy - (y * y) / n;
-  // A constant answer agrees with nothing that varies; two constants tell nothing.
-  if (varianceX <= 1e-12 * n && varianceY <= 1e-12 * n) return null;
-  if (varianceX <= 1e-12 * n || varianceY <= 1e-12 * n) return 0;
-  return (xy - (x * y) / n) / Math.sqrt(varianceX * varianceY);
+  const [meanX, meanY] = [x / n, y / n];
+  const spread = xx / n - meanX ** 2 + (yy / n - meanY ** 2) + (meanX - meanY) ** 2;
+  return spread <= 1e-12 ? null : (2 * (xy / n - meanX * meanY)) / spread;
 }

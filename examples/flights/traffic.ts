@@ -83,12 +83,18 @@ export async function label(url: string, flights: Flight[], tag: string, time: s
   }
 }
 
+/** Both prime: batches that mix the hours of the day, and do not repeat soon. */
+const [stride, spread] = [997, 509];
+
 /** Traffic that never ends, as production has it, until told to stop. */
 export function pump(url: string, flights: Flight[]): { stop(): Promise<void> } {
   let going = true;
   const done = (async () => {
-    for (let i = 0; going; i = (i + 10) % (flights.length - 10)) {
-      const batch = flights.slice(i, i + 10);
+    for (let i = 0; going; i++) {
+      const batch = Array.from(
+        { length: 10 },
+        (_, k) => flights[(i * stride + k * spread) % flights.length]!,
+      );
       const key = crypto.randomUUID();
       await infer(url, 'flights', inputs, batch, { id: key, time: batch[0]!.date, key });
       await new Promise((resolve) => setTimeout(resolve, 15));

@@ -18,10 +18,11 @@ const sums = (pairs: [number, number][]): VersionCounters['agreement'] => ({
   same: 0,
 });
 
-test('agreement is the correlation; a constant agrees with nothing that varies', () => {
+test('agreement is the concordance: scale and level count, and a constant agrees with nothing that varies', () => {
   const near = (a: number | null, b: number) => assert.ok(Math.abs(a! - b) < 1e-9, `${a} is not ${b}`);
-  near(agreementOf(sums([[1, 2], [2, 4], [3, 6]]), 'regression'), 1); // prettier-ignore
-  near(agreementOf(sums([[1, 6], [2, 4], [3, 2]]), 'regression'), -1); // prettier-ignore
+  near(agreementOf(sums([[1, 1], [2, 2], [3, 3]]), 'regression'), 1); // prettier-ignore
+  near(agreementOf(sums([[1, 2], [2, 4], [3, 6]]), 'regression'), 4 / 11); // prettier-ignore
+  near(agreementOf(sums([[1, 3], [2, 2], [3, 1]]), 'regression'), -1); // prettier-ignore
   near(agreementOf(sums([[1, 1], [2, 3], [3, 2]]), 'binary-classification'), 0.5); // prettier-ignore
   assert.equal(agreementOf(sums([[1, 5], [2, 5], [3, 5]]), 'regression'), 0); // prettier-ignore
   assert.equal(agreementOf(sums([]), 'regression'), null);
@@ -74,7 +75,7 @@ test('errors, slowness and disagreement each stop it, with the reason', async ()
     [{ latency: slow }, /50.0 times slower/],
     [
       { agreement: sums(Array.from({ length: 100 }, (_, i) => [i, -i])) },
-      /agrees with the champion by -1.00/,
+      /agrees with the champion by -0.15/,
     ],
   ];
   for (const [change, reason] of cases) {
