@@ -35,7 +35,9 @@ export interface Child {
 
 /** @param url of a module, usually `new URL('./scorer.ts', import.meta.url)`; `.ts` runs through tsx */
 export function forkModule(url: URL, options: ChildOptions = {}): Child {
-  const loader = url.pathname.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : [];
+  const loader = url.pathname.endsWith('.ts')
+    ? ['--import', new URL('./child-loader.mjs', import.meta.url).href]
+    : [];
   const guard = ['--import', new URL('./child-guard.mjs', import.meta.url).href];
   const child = spawn(process.execPath, [...guard, ...loader, fileURLToPath(url), ...(options.args ?? [])], {
     cwd: options.cwd,

@@ -4,9 +4,7 @@
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
-import { columnOf, plainValue } from './duckdb-values.ts';
 import type { Column } from './duckdb-values.ts';
 
 export { quoteIdentifier, quoteLiteral } from './sql.ts';
@@ -47,6 +45,11 @@ export interface DuckDbOptions {
 }
 
 export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): Promise<DuckDb> {
+  // Loaded when first asked for: a worker that waits, and a server that predicts, need not carry its 40 MB.
+  const [{ DuckDBInstance }, { columnOf, plainValue }] = await Promise.all([
+    import('@duckdb/node-api'),
+    import('./duckdb-values.ts'),
+  ]);
   await mkdir(spillDir, { recursive: true });
   const spill = await mkdtemp(join(spillDir, 'duckdb-'));
   const instance = await DuckDBInstance.create(':memory:', {
