@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import type { WriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { forkModule } from '../infra/child.ts';
-import type { Child } from '../infra/child.ts';
+import type { Child, ChildOptions } from '../infra/child.ts';
 import type { Config } from '../infra/config.ts';
 import { startDevServer } from '../infra/dev-server.ts';
 import type { DevServer } from '../infra/dev-server.ts';
@@ -20,9 +20,14 @@ export class Kept {
   #child: Child;
   #stopping = false;
 
-  constructor(url: URL, env: Record<string, string>, logPath: string, onEnd: (how: string) => void) {
+  constructor(
+    url: URL,
+    options: Pick<ChildOptions, 'env' | 'flags'>,
+    logPath: string,
+    onEnd: (how: string) => void,
+  ) {
     this.#log = createWriteStream(logPath, { flags: 'a' });
-    this.#start = () => forkModule(url, { env, onText: (line) => void this.#log.write(`${line}\n`) });
+    this.#start = () => forkModule(url, { ...options, onText: (line) => void this.#log.write(`${line}\n`) });
     this.#onEnd = onEnd;
     this.#child = this.#start();
     void this.#keep(); // ends with stop(); it cannot throw: `exited` never rejects

