@@ -57,7 +57,9 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   progress.note(`${count(dataset.rows)} rows, version ${dataset.digest.slice(0, 12)}`);
 
   progress.enter('validate');
-  const checked = await onCpu.validate({ ...common, dataset });
+  const checked = await onCpu.validate.executeWithOptions({ summary: `${count(dataset.rows)} rows` }, [
+    { ...common, dataset },
+  ]);
   const errors = checked.broken.filter((one) => one.severity === 'error');
   progress.note(
     `${checked.checks} checks, ${errors.length} errors, ${checked.broken.length - errors.length} warnings`,
@@ -65,7 +67,10 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   if (!checked.passed) return { status: 'bad-data', broken: checked.broken };
 
   progress.enter('prepare');
-  const prepared = await onCpu.prepare({ ...common, dataset, shuffleLabels: plan.shuffleLabels });
+  const prepared = await onCpu.prepare.executeWithOptions(
+    { summary: plan.shuffleLabels ? 'drill: shuffled labels' : `dataset ${dataset.digest.slice(0, 12)}` },
+    [{ ...common, dataset, shuffleLabels: plan.shuffleLabels }],
+  );
   const { train, validation, holdout } = prepared.rows;
   progress.note(`${count(train)} to train, ${count(validation)} to validate, ${count(holdout)} held out`);
 
@@ -77,7 +82,12 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   progress.note(`${candidate.steps} steps, ${candidate.seconds.toFixed(1)} s`);
 
   progress.enter('evaluate');
-  const scorecard = await onCpu.evaluate({ ...common, prepared, candidate, ...(champion && { champion }) });
+  const scorecard = await onCpu.evaluate.executeWithOptions(
+    {
+      summary: `${count(holdout)} rows, against ${champion ? `version ${champion.version}` : 'the gates alone'}`,
+    },
+    [{ ...common, prepared, candidate, ...(champion && { champion }) }],
+  );
   progress.note(summaryOf(scorecard));
   if (!scorecard.passed && !plan.overrideGates) return { status: 'gate-missed', scorecard };
 
@@ -86,15 +96,9 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   if (verdict.status !== 'approved') return { status: verdict.status, verdict };
 
   progress.enter('deploy');
-  const { version } = await onCpu.deploy({
-    ...common,
-    dataset,
-    prepared,
-    candidate,
-    scorecard,
-    verdict,
-    window,
-  });
+  const { version } = await onCpu.deploy.executeWithOptions({ summary: 'package and register' }, [
+    { ...common, dataset, prepared, candidate, scorecard, verdict, window },
+  ]);
   progress.made(version);
   const outcome = await executeChild(rollout, {
     workflowId: rolloutWorkflowId(plan.model, version),

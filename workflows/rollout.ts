@@ -60,7 +60,7 @@ export async function rollout(plan: RolloutPlan): Promise<RolloutOutcome> {
     }
     const promoted = await shift({ to: 'champion', reason: 'every step was healthy' });
     if (!promoted.accepted) return finish({ status: 'superseded', reason: promoted.detail, steps });
-    await onReplicas.settle({ model, version, epoch: promoted.epoch });
+    await settled(promoted.epoch);
     return finish({ status: 'promoted', epoch: promoted.epoch, steps });
   } catch (error) {
     await CancellationScope.nonCancellable(() => shift({ to: 'none', reason: 'the rollout was cut short' }));
@@ -72,7 +72,7 @@ export async function rollout(plan: RolloutPlan): Promise<RolloutOutcome> {
     show('loads on every replica and repeats the golden batch');
     const loaded = await shift({ to: 'challenger', share: 0, reason: 'load and verify' });
     if (!loaded.accepted) return { status: 'superseded', reason: loaded.detail };
-    const { ready, reason } = await onReplicas.settle({ model, version, epoch: loaded.epoch });
+    const { ready, reason } = await settled(loaded.epoch);
     if (superseded !== undefined) return { status: 'superseded', reason: superseded };
     if (!ready) return { status: 'rolled-back', reason };
     if (champion === null) return undefined; // nobody to compare with: the first version goes straight up
@@ -87,13 +87,21 @@ export async function rollout(plan: RolloutPlan): Promise<RolloutOutcome> {
     return undefined;
   }
 
+  function settled(epoch: number) {
+    return onReplicas.settle.executeWithOptions({ summary: `every replica at epoch ${epoch}` }, [
+      { model, version, epoch },
+    ]);
+  }
+
   async function bake(share: number, bakeMs: number, epoch: number): Promise<Stop | undefined> {
     for (let look = 1; look <= looksPerBake; look++) {
       const summary = `bake ${look}/${looksPerBake} at ${share}`;
       await condition(() => superseded !== undefined, Math.max(1, bakeMs / looksPerBake), { summary });
       if (superseded !== undefined) return { status: 'superseded', reason: superseded };
       const { project } = plan;
-      const seen = await onReplicas.observe({ project, model, version, champion, epoch, share });
+      const seen = await onReplicas.observe.executeWithOptions({ summary: `look ${look} at ${share}` }, [
+        { project, model, version, champion, epoch, share },
+      ]);
       if (look === looksPerBake || !seen.healthy) steps.push(seen);
       if (!seen.healthy) return { status: 'rolled-back', reason: seen.reason };
     }
