@@ -79,7 +79,10 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
     { summary: `${count(train)} rows on ${plan.device}` },
     [{ ...common, prepared }],
   );
-  progress.note(`${candidate.steps} steps, ${candidate.seconds.toFixed(1)} s`);
+  const loss = candidate.metrics['validation_loss'];
+  progress.note(
+    `${candidate.steps} steps${loss === undefined ? '' : `, validation loss ${loss.toFixed(4)}`}`,
+  );
 
   progress.enter('evaluate');
   const scorecard = await onCpu.evaluate.executeWithOptions(
