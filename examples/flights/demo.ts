@@ -206,6 +206,7 @@ async function approveOrNot(esteira: Esteira, requestId: string, why: string): P
 
 async function confirmed(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT')); // a prompt takes Ctrl-C for itself
   const answer = await terminal.question(question);
   terminal.close();
   return !/^n/i.test(answer.trim());
