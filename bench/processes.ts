@@ -1,10 +1,20 @@
-/** Memory of processes, as Linux counts it. */
+/** Memory and processor time of processes, as Linux counts them. */
 import { readdir, readFile } from 'node:fs/promises';
 
 /** Resident megabytes; 0 for one that has ended. */
 export async function residentMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1_024;
+}
+
+/** Seconds of processor time so far, its own threads' together. Linux counts in hundredths. */
+export async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
 }
 
 /** Watches some processes and all they start. */

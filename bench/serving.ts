@@ -6,7 +6,8 @@ import type { Child } from '../infra/child.ts';
 import { openStore } from '../infra/store/open.ts';
 import { publishSlots, publishVersion } from '../test/support/serving-model.ts';
 import { inferBody } from '../test/support/server.ts';
-import { atLeast, just } from './row.ts';
+import { cpuSeconds } from './processes.ts';
+import { atLeast, atMost, just } from './row.ts';
 import type { Row } from './row.ts';
 
 const seconds = 5;
@@ -26,10 +27,13 @@ export async function serving(home: string): Promise<Row[]> {
     const rows: Row[] = [];
     for (const connections of [16, 64]) {
       const least = await load(plain, connections);
+      const before = await cpuSeconds(server.pid);
       const ours = await load(infer, connections);
+      const cpu = ((await cpuSeconds(server.pid)) - before) / (ours * (seconds + 1)); // one of them warms up
       rows.push(
         just(`one-row predictions, ${connections} connections`, ours, '/s'),
         just(`Fastify echoing the same bytes, ${connections} connections`, least, '/s'),
+        atMost(`processor time a prediction, ${connections} connections`, cpu * 1e6, 'µs', 75),
         atLeast(`predictions over echoes, ${connections} connections`, ours / least, '', 0.85),
       );
     }
