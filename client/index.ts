@@ -6,6 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import { WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { Payload } from '@temporalio/common';
 import { Decision } from '../contracts/approval.ts';
 import type { ApprovalState, DecisionReceipt } from '../contracts/approval.ts';
 import type { Artifact } from '../contracts/artifact.ts';
@@ -123,7 +125,7 @@ export class Esteira {
       handle.describe(),
     ]).catch(unlessNotFound(`${lifecycleId} was never started; \`esteira ls\` lists those that were`));
     const closed = description.status.name !== 'RUNNING';
-    const working = reported(description.raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data);
+    const working = reported(description.raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]);
     const rollout =
       progress.stage === 'deploy' && !closed
         ? rolloutWork(await this.describe(modelOf(lifecycleId)), lifecycleId)
@@ -271,9 +273,9 @@ export class Esteira {
   }
 }
 
-/** What an activity said last, if it was an object of JSON. */
-function reported(data: Uint8Array | null | undefined): Record<string, unknown> | undefined {
-  const value: unknown = data ? JSON.parse(Buffer.from(data).toString()) : undefined;
+/** What an activity said last, if it was an object; a heartbeat may be empty, too. */
+function reported(payload: Payload | null | undefined): Record<string, unknown> | undefined {
+  const value: unknown = payload ? defaultPayloadConverter.fromPayload(payload) : undefined;
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
 }
 
