@@ -56,10 +56,11 @@ test(
     ]);
     assert.equal((await belt.esteira.outcome('lifecycle/twice/1')).status, 'deployed');
     const { client } = belt.esteira;
-    const describe = (n: number) => client.workflow.getHandle(`lifecycle/twice/${n}`).describe();
+    const describe = (workflowId: string) => client.workflow.getHandle(workflowId).describe();
     await until(async () => (await belt.esteira.describe('twice'))!.lifecycles === 2);
     assert.equal((await belt.esteira.outcome('lifecycle/twice/2')).status, 'deployed');
-    const [first, second] = await Promise.all([describe(1), describe(2)]);
+    // A lifecycle tells its model that it is done, and then closes: its last work is its rollout.
+    const [first, second] = await Promise.all([describe('rollout/twice/1'), describe('lifecycle/twice/2')]);
     assert(first.closeTime! <= second.startTime, 'one after the other');
     assert.deepEqual(
       (await belt.versions('twice')).map(({ version }) => version),
