@@ -28,7 +28,10 @@ export async function openLog(
   const first = window.from.slice(0, 10);
   const predictions = await files(store, `predictions/${model}/`, first, window.until.slice(0, 10));
   if (predictions.length === 0) return undefined;
-  await db.run(`CREATE VIEW predictions AS SELECT * FROM ${parquet(predictions)}`);
+  // A caller that lost the answer and asked again under the same id made one prediction, logged twice.
+  await db.run(
+    `CREATE VIEW predictions AS SELECT DISTINCT ON (id) * FROM ${parquet(predictions)} ORDER BY id, time`,
+  );
   const labels = await files(store, `labels/${model}/`, first, '9999-12-31');
   const source =
     labels.length > 0

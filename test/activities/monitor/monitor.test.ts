@@ -83,6 +83,18 @@ test('few rows make no alarm, and silence is said', async () => {
   assert.equal(silent.record.alerts[0]?.kind, 'silence');
 });
 
+test('a prediction that was asked for twice under one id counts once', async () => {
+  const bench = await openBench();
+  await serve(bench);
+  await logDay(bench, '2001-02-01');
+  const log = await bench.store.localKey('predictions/m/2001-02-01/12/r1-1.parquet');
+  await bench.store.createFromFile('predictions/m/2001-02-01/12/r2-1.parquet', log, 'x');
+  const { monitor } = createMonitor({ ...bench.deps, post: async () => {}, log: { warn: () => {} } });
+  const tick = await bench.run(monitor, { model: 'm', window: dayWindow('2001-02-01') });
+  assert.equal(tick.rows, 500);
+  await bench.close();
+});
+
 test('alerts go to the webhook of the project', async () => {
   const bench = await openBench();
   await serve(bench, { ...served, monitor: { ...served.monitor, webhook: 'https://hooks.test/x' } });
