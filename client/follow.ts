@@ -69,6 +69,7 @@ export class Lines {
   #done = 0;
   #waitsFor: string | null = null;
   #lastWork = 0;
+  #over = false;
 
   constructor(write = (text: string) => void process.stdout.write(text), now = () => Date.now()) {
     this.#write = write;
@@ -92,7 +93,8 @@ export class Lines {
       this.#lastWork = this.#now();
       this.#print(stage, work);
     }
-    if (outcome) this.#print('done', outcome);
+    if (outcome && !this.#over) this.#print('done', outcome);
+    this.#over = outcome !== null;
   }
 
   #print(stage: string, text: string): void {

@@ -68,6 +68,8 @@ async function main(): Promise<void> {
       say('\nEverything stays up, as asked. Ctrl-C stops it.');
       stop.keep();
       await stop.asked;
+    } else {
+      say('\nStopping now; `npm run demo -- --keep` leaves it running, to look around.');
     }
   } finally {
     await esteira.close();

@@ -60,7 +60,10 @@ export class Summary {
       one.outcome,
       one.version === null ? '' : String(one.version),
       seconds(one.stages.reduce((sum, stage) => sum + stage.seconds, 0)),
-      one.stages.find(({ stage }) => stage === 'evaluate')?.result ?? '',
+      (one.stages.find(({ stage }) => stage === 'evaluate')?.result ?? '').replace(
+        /gates missed: .*/,
+        'gates missed',
+      ),
     ]);
     const total = `${this.value.ticks.length} ticks, ${this.value.triggers.length} triggers, champion ${this.value.champion}, epoch ${this.value.epoch}, ${seconds(this.value.seconds)} in all`;
     return `${table(['lifecycle', 'outcome', 'version', 'took', 'evaluate'], rows)}\n${total}`;

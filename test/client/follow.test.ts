@@ -45,6 +45,7 @@ test('a line when a stage ends, when it waits, and when all is over; none twice'
       [2, waits],
       [3, waits],
       [93, look({ stage: 'done', done: approved, outcome: 'deployed' })],
+      [94, { ...look({ stage: 'done', done: approved, outcome: 'deployed' }), closed: true }],
     ]),
     [
       '00:00:01 ingest   9 rows (1.3 s)',
