@@ -7,7 +7,7 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { hasCode } from '../infra/errno.ts';
+import { isAlive } from '../infra/local.ts';
 
 /** Processes of other hosts cannot be seen, so their folders are left alone. */
 const here = hostname().replaceAll(/[^A-Za-z0-9]/g, '-');
@@ -34,13 +34,5 @@ export async function sweepWorkFolders(workDir: string): Promise<void> {
     const pid = Number(ours.exec(name)?.[1]);
     if (!pid || (pid !== process.pid && isAlive(pid))) continue;
     await rm(join(workDir, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return hasCode(error, 'EPERM'); // alive, but another user's
   }
 }

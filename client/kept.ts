@@ -7,7 +7,7 @@ import type { Child, ChildOptions } from '../infra/child.ts';
 import type { Config } from '../infra/config.ts';
 import { startDevServer } from '../infra/dev-server.ts';
 import type { DevServer } from '../infra/dev-server.ts';
-import { freePort, isAlive } from './local.ts';
+import { freePort, isAlive } from '../infra/local.ts';
 
 /** Longer than this, and it had run well: its end is a new trouble, to be mended at once. */
 const wellAfterMs = 30_000;

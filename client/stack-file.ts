@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { unlessCode } from '../infra/errno.ts';
-import { birthOf, isAlive } from './local.ts';
+import { birthOf, isAlive } from '../infra/local.ts';
 
 export const StackFile = z.object({
   pid: z.int(),

@@ -15,7 +15,7 @@ import type { Config } from '../infra/config.ts';
 import { registerSearchAttributes } from '../infra/dev-server.ts';
 import { openStore } from '../infra/store/open.ts';
 import { Kept, keepTemporal } from './kept.ts';
-import { birthOf, freePort } from './local.ts';
+import { birthOf, freePort } from '../infra/local.ts';
 import { runningStack, stackFilePath } from './stack-file.ts';
 import type { StackFile } from './stack-file.ts';
 

@@ -6,14 +6,13 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { z } from 'zod';
 import { searchAttributes } from '../contracts/search.ts';
 import { hasCode, unlessCode } from './errno.ts';
+import { freePort, isAlive } from './local.ts';
 import type { Logger } from './log.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 
@@ -67,8 +66,8 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   if (running) return served(home, running, 'already running');
 
   const { path, origin } = await findTemporalCli(cacheHome);
-  const port = options.port || (await freePort());
-  const uiPort = options.uiPort || (await freePort());
+  const port = options.port || (await freePort(0));
+  const uiPort = options.uiPort || (await freePort(0));
   const logged = await stat(logPath(home)).then(({ size }) => size, unlessCode('ENOENT', 0));
   const pid = await launch(path, home, port, uiPort);
   const note = { pid, address: `127.0.0.1:${port}`, uiUrl: `http://127.0.0.1:${uiPort}`, origin };
@@ -155,10 +154,6 @@ async function end(pid: number): Promise<void> {
   }
 }
 
-function isAlive(pid: number): boolean {
-  return signal(pid, 0);
-}
-
 /** @returns false when there is no such process */
 function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
@@ -167,12 +162,4 @@ function signal(pid: number, name: NodeJS.Signals | 0): boolean {
     if (hasCode(error, 'ESRCH')) return false;
     throw error;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -11,7 +11,8 @@ import { link, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { hasCode, unlessCode } from '../errno.ts';
+import { unlessCode } from '../errno.ts';
+import { birthOf, isAlive } from '../local.ts';
 
 /** A critical section takes milliseconds; waiting this long means a stopped process or a dead disk. */
 const patienceMs = 10_000;
@@ -79,7 +80,7 @@ async function isFree(path: string): Promise<boolean> {
   if (content === undefined) return false; // swept: there is a higher one
   if (content === 'free') return true;
   const holder = JSON.parse(content) as Holder;
-  if (holder.host === hostname()) return !(await isAlive(holder));
+  if (holder.host === hostname()) return !(await lives(holder));
   // Another host's processes cannot be seen (a container that restarts has a new name): its age must do.
   const age = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, unlessCode('ENOENT', 0));
   return age > strangerMs;
@@ -96,18 +97,10 @@ async function self(): Promise<Holder> {
   return { host: hostname(), pid: process.pid, startedAt: await startOf(process.pid) };
 }
 
-async function isAlive({ pid, startedAt }: Holder): Promise<boolean> {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (hasCode(error, 'ESRCH')) return false;
-    if (!hasCode(error, 'EPERM')) throw error;
-  }
-  return startedAt === null || (await startOf(pid)) === startedAt;
+async function lives({ pid, startedAt }: Holder): Promise<boolean> {
+  return isAlive(pid) && (startedAt === null || (await startOf(pid)) === startedAt);
 }
 
-/** Field 22 of Linux's `/proc/<pid>/stat`; the name before it is in parentheses and may hold spaces. */
 async function startOf(pid: number): Promise<string | null> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(unlessCode('ENOENT', null));
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  return (await birthOf(pid)) || null;
 }

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { forkModule } from '../../infra/child.ts';
+import { isAlive } from '../../infra/local.ts';
 
 const echo = new URL('../support/echo-child.ts', import.meta.url);
 
@@ -40,11 +41,3 @@ test('a busy child does not outlive a parent that was killed', { timeout: 20_000
   parent.kill('SIGKILL');
   while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { hasCode, unlessCode } from '../infra/errno.ts';
+import { hasCode, unlessCode } from './errno.ts';
 
 export function isAlive(pid: number): boolean {
   try {
