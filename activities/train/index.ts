@@ -18,6 +18,7 @@ import { PreparedManifest } from '../../contracts/prepared.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import type { TrainerRequest } from '../../contracts/trainer.ts';
 import type { Child, ChildOptions } from '../../infra/child.ts';
+import { hasCode } from '../../infra/errno.ts';
 import { readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { writeRecord } from '../record.ts';
@@ -157,10 +158,20 @@ function listenerOf(checkpoints: Checkpoints) {
       },
       async checkpoint(path: string) {
         const { step } = beat;
-        beat.checkpoint = { step, checkpoint: await checkpoints.save(path, step) };
+        const checkpoint = await checkpoints.save(path, step).catch(unlessReplaced(path));
+        if (!checkpoint) return;
+        beat.checkpoint = { step, checkpoint };
         send();
       },
     },
+  };
+}
+
+/** A trainer keeps its newest checkpoint only: one that is gone when its turn comes has a successor on the way. */
+function unlessReplaced(path: string): (error: unknown) => undefined {
+  return (error) => {
+    if (hasCode(error, 'ENOENT') && (error as { path?: string }).path === path) return undefined;
+    throw error;
   };
 }
 

@@ -6,7 +6,6 @@
  * there after a power cut, and debris of a killed writer stays in `.tmp/`, where no key can point.
  */
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +16,7 @@ import { unlessCode } from '../errno.ts';
 import { blobKey, checkKey } from './key.ts';
 import { withLock } from './lock.ts';
 import type { Bytes, Listed, Store } from './store.ts';
-import { fileDigest, spool, verified, verifyFile } from './verify.ts';
+import { fileChunks, fileDigest, spool, verified, verifyFile } from './verify.ts';
 
 /** @param uri `file:///absolute/folder`; the folder is made when missing */
 export async function openFileStore(uri: string): Promise<Store> {
@@ -47,12 +46,12 @@ class FileStore implements Store {
   }
 
   async putFile(path: string, mediaType: string): Promise<Artifact> {
-    return this.putBlob(createReadStream(path, { highWaterMark: 1 << 20 }), mediaType);
+    return this.putBlob(fileChunks(path), mediaType);
   }
 
   async *readBlob(artifact: Artifact): AsyncIterable<Uint8Array> {
     const path = await this.#existing(artifact.uri);
-    yield* verified(createReadStream(path, { highWaterMark: 1 << 20 }), artifact);
+    yield* verified(fileChunks(path), artifact);
   }
 
   async localPath(artifact: Artifact): Promise<string> {

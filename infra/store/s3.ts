@@ -25,7 +25,7 @@ import { sha256 } from '../digest.ts';
 import { Downloads } from './downloads.ts';
 import { blobKey, checkKey } from './key.ts';
 import type { Bytes, Listed, Store } from './store.ts';
-import { verified } from './verify.ts';
+import { fileChunks, verified } from './verify.ts';
 
 /** Above this, an object is sent in parts of this size, two in flight: 16 MiB of memory an upload. */
 const partBytes = 8 * 1024 * 1024;
@@ -77,7 +77,7 @@ class S3Store implements Store {
   }
 
   async putFile(path: string, mediaType: string): Promise<Artifact> {
-    return this.putBlob(createReadStream(path, { highWaterMark: 1 << 20 }), mediaType);
+    return this.putBlob(fileChunks(path), mediaType);
   }
 
   async *readBlob(artifact: Artifact): AsyncIterable<Uint8Array> {

@@ -32,8 +32,7 @@ export async function verifyFile(path: string, artifact: Artifact): Promise<void
 
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }))
-    hash.update(chunk as Uint8Array);
+  for await (const chunk of fileChunks(path)) hash.update(chunk);
   return hash.digest('hex');
 }
 
@@ -61,4 +60,9 @@ function agree({ uri, sha256 }: Artifact, actual: string): void {
     expected: sha256,
     actual,
   });
+}
+
+/** Opens the file when it is first read: a stream that waits for its reader would end the process if the file is not there. */
+export async function* fileChunks(path: string): AsyncIterable<Uint8Array> {
+  yield* createReadStream(path, { highWaterMark: 1 << 20 });
 }

@@ -60,6 +60,10 @@ function conformance(kind: string, uri: string, damage: (artifact: Artifact) => 
       assert.equal((await keys(store, 'blobs/sha256/58/')).length, 1);
     });
 
+    test('a file that is not there is an error to catch, not the end of the process', async () => {
+      await assert.rejects(store.putFile('/nowhere/at/all', 'text/plain'), { code: 'ENOENT' });
+    });
+
     test('an empty blob is a blob', async () => {
       const artifact = await store.putBlob('', 'text/plain');
       assert.equal((await readBytes(store, artifact)).byteLength, 0);

@@ -183,6 +183,7 @@ test('any program may be the trainer, and is refused by name when it fails or li
     writeFileSync(work + '/model.onnx', Buffer.from(parameters.model ?? lie, 'base64'));
     console.log('any words');
     console.log(JSON.stringify({ event: 'progress', step: 5, steps: 5, metrics: { train_loss: 0.5 } }));
+    console.log(JSON.stringify({ event: 'checkpoint', path: work + '/replaced-meanwhile.bin' }));
     console.log(JSON.stringify({ event: 'model', path: work + '/model.onnx' }));`,
   );
   const run = async (wish: string, model?: string) => {
