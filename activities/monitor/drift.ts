@@ -4,6 +4,7 @@ import type { TickRecord } from '../../contracts/monitor.ts';
 import type { Package, ReferenceColumn } from '../../contracts/serving.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
+import { binOf as numberBin } from '../deploy/reference.ts';
 import type { PredictionLog } from './log.ts';
 
 type Drift = TickRecord['drift'][number];
@@ -35,8 +36,7 @@ function binOf({ kind, edges = [], values = [] }: ReferenceColumn, column: strin
     return `CASE WHEN ${column} IS NOT NULL AND ${column} <> '' THEN ${other} END`;
   }
   const x = `CAST(${column} AS DOUBLE)`;
-  const above = edges.map((edge) => `CAST(${x} > ${edge} AS INTEGER)`).join(' + ') || '0';
-  return `CASE WHEN ${x} IS NOT NULL AND NOT isnan(${x}) THEN ${above} END`;
+  return `CASE WHEN ${x} IS NOT NULL AND NOT isnan(${x}) THEN ${numberBin(x, edges)} END`;
 }
 
 function compare(reference: ReferenceColumn, counted: { bin: number | null; n: number }[]): Drift {
