@@ -11,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { z } from 'zod';
+import { parseFaults } from './faults.ts';
 import { didYouMean } from './nearest.ts';
 
 /** The environment, not the code, must be mended. Its message is the whole story; print no stack. */
@@ -68,6 +69,9 @@ const variables = {
     schema: z.coerce.number().int().min(1).max(256).default(availableParallelism()),
     allowed: 'a whole number from 1 to 256',
   },
+  // Faults on purpose, see infra/failpoint.ts. Read where they strike; here it is only checked.
+  ESTEIRA_FAULT: { schema: z.string().optional(), allowed: 'point:action@n, or file:<path>' },
+  ESTEIRA_FAULT_CONFIRM: { schema: z.literal('break-production').optional(), allowed: 'break-production' },
   LOG_LEVEL: { schema: z.enum(logLevels).default('info'), allowed: logLevels.join(', ') },
 } as const;
 
@@ -81,6 +85,7 @@ export function readConfig(env: Environment = process.env): Config {
   );
   refuseUnknown(Object.keys(given));
   const values = readValues(given);
+  checkFaults(values, given['NODE_ENV']);
   const home = resolve(values.ESTEIRA_HOME);
   return {
     home,
@@ -112,6 +117,29 @@ function readValues(env: Environment): Values {
     throw new ConfigError(`${name} is "${env[name]}"${guess}; allowed: ${allowed}.`);
   });
   return Object.fromEntries(read) as Values;
+}
+
+/** A fault that was left in the environment must not reach people who rely on the process. */
+function checkFaults(
+  { ESTEIRA_FAULT: fault, ESTEIRA_FAULT_CONFIRM: confirmed }: Values,
+  mode?: string,
+): void {
+  if (fault === undefined) return;
+  if (mode === 'production' && confirmed === undefined) {
+    throw new ConfigError(
+      'ESTEIRA_FAULT makes this process fail on purpose, and NODE_ENV is production; unset it, or confirm with ESTEIRA_FAULT_CONFIRM=break-production.',
+    );
+  }
+  try {
+    if (!fault.startsWith('file:')) parseFaults(fault);
+  } catch (error) {
+    throw new ConfigError(`ESTEIRA_FAULT: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+/** Faults to strike in this process; undefined nearly always. */
+export function faultSetting(): string | undefined {
+  return process.env['ESTEIRA_FAULT'] || undefined;
 }
 
 /** A custom endpoint or a region travels in the URI, so that it reaches every process that is given the store. */
