@@ -6,7 +6,33 @@
  */
 
 /** Stage, store, serving or command, then the place. One line each, in the order in which a run passes them. */
-export const failpoints = ['store:staged'] as const;
+export const failpoints = [
+  // Both stores, but where one is named.
+  'store:writing', // nothing has been written yet
+  'store:chunk', // a piece of a stream is in the temporary file, more may follow
+  'store:staged', // the temporary file is whole, and has no name yet
+  'store:looked', // s3: the blob is not there, and is not sent yet
+  'store:part', // s3: a part of a multipart upload is there
+  'store:completing', // s3: all parts are there, the object is not
+  'store:created', // the object has its name, the caller does not know
+  'store:queued', // file: the waiter's file for the lock is there, the lock is not held
+  'store:locked', // file: the lock is held, its waiter's file is still there
+  'store:compared', // file: the etag agrees, nothing is written
+  'store:swapped', // the new bytes are in place, the caller does not know (file: and the lock is held)
+  'store:deleted', // it is gone, the caller does not know (file: and the lock is held)
+  'store:downloaded', // the copy is whole, and has no name yet
+  // The prediction server.
+  'serving:listening', // the port is open, nothing is loaded
+  'serving:opened', // the journal is there, its first line is not
+  'serving:append', // rows are to be written
+  'serving:appended', // rows are written, their callers have no answer
+  'serving:rotated', // the journal is closed, and not handed over
+  'serving:shipping', // the journal is being read
+  'serving:part', // one part is Parquet on disk, not in the store
+  'serving:stored', // one part is in the store, its file is still there
+  'serving:shipped', // all parts are in the store, the journal is still there
+  'serving:draining', // told to stop, not ready any more
+] as const;
 export type Failpoint = (typeof failpoints)[number];
 
 /** `kill` ends the process by SIGKILL, `throw` fails the step, `hang` never goes on, `slow` takes two seconds. */

@@ -9,6 +9,7 @@ import { mkdir, open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TensorSpec } from '../contracts/serving.ts';
+import { failpoint } from '../infra/failpoint.ts';
 
 /** What a journal holds. */
 export type Stream =
@@ -72,7 +73,9 @@ export class Journal {
     this.#file ??= await this.#open();
     const file = this.#file;
     try {
+      await failpoint('serving:append');
       await file.handle.appendFile(text.join(''));
+      await failpoint('serving:appended');
       file.rows += rows;
     } catch (error) {
       await this.#close(); // perhaps cut in a line: nothing may follow it
@@ -87,6 +90,7 @@ export class Journal {
     const path = join(this.#folder, `journal-${seq}.jsonl`);
     const handle = await open(path, 'ax');
     this.#unshipped++;
+    await failpoint('serving:opened');
     await handle.appendFile(`${JSON.stringify({ ...this.#stream, seq } satisfies JournalHeader)}\n`);
     // Only this file: by then another may be in use. A disk on which closing fails ends the process.
     const timer = setTimeout(() => void this.#next(() => this.#close(path)), rotateMs).unref();
@@ -99,6 +103,7 @@ export class Journal {
     this.#file = undefined;
     clearTimeout(file.timer);
     await file.handle.close();
+    await failpoint('serving:rotated');
     this.#ship(file.path);
     this.#unshipped--;
   }

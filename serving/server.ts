@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
+import { failpoint } from '../infra/failpoint.ts';
 import { createLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
 import { createApp } from './app.ts';
@@ -52,6 +53,7 @@ const app = createApp(serving, shipper, log);
 await app.listen({ host: config.serving.host, port });
 const { port: listening } = app.server.address() as AddressInfo;
 const url = `http://${config.serving.host}:${listening}`;
+await failpoint('serving:listening');
 await serving.start(url);
 
 let stopping = false;
@@ -73,6 +75,7 @@ log.info({ url, store: store.uri }, 'serving');
 async function stop(): Promise<void> {
   log.info('stopping');
   serving.drain();
+  await failpoint('serving:draining');
   await new Promise((resolve) => setTimeout(resolve, drainMs));
   await app.close();
   await serving.close();

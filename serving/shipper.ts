@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DuckDb } from '../infra/duckdb.ts';
 import { quoteLiteral } from '../infra/duckdb.ts';
+import { failpoint } from '../infra/failpoint.ts';
 import type { Logger } from '../infra/log.ts';
 import type { Store } from '../infra/store/store.ts';
 import { labelColumns, predictionColumns, selectOf, structOf } from './journal-sql.ts';
@@ -84,6 +85,7 @@ export class Shipper {
 
   async #shipFile(path: string): Promise<void> {
     const header = await headerOf(path);
+    await failpoint('serving:shipping');
     if (header) {
       const db = await this.#deps.openDuckDb();
       try {
@@ -92,6 +94,7 @@ export class Shipper {
         await db.close();
       }
     }
+    await failpoint('serving:shipped');
     await unlink(path);
   }
 
@@ -112,9 +115,11 @@ export class Shipper {
         `COPY (SELECT ${selectOf(header)} FROM journal WHERE strftime(time, '${folder}') = ${quoteLiteral(part)})
           TO ${quoteLiteral(parquet)} (FORMAT parquet, COMPRESSION zstd)`,
       );
+      await failpoint('serving:part');
       const name = `${this.#deps.replica}-${header.seq}${header.kind === 'predictions' ? `-v${header.version}` : ''}`;
       const key = `${header.kind}/${header.model}/${part}/${name}.parquet`;
       await this.#deps.store.createFromFile(key, parquet, 'application/vnd.apache.parquet');
+      await failpoint('serving:stored');
       await unlink(parquet);
     }
   }

@@ -6,6 +6,7 @@ import type { Artifact } from '../../contracts/artifact.ts';
 import { failedWith } from '../../contracts/failures.ts';
 import { sha256 } from '../digest.ts';
 import { unlessCode } from '../errno.ts';
+import { failpoint } from '../failpoint.ts';
 import { blobKey } from './key.ts';
 import type { Bytes } from './store.ts';
 import { spool, verifyFile } from './verify.ts';
@@ -58,6 +59,7 @@ export class Downloads {
     return this.#staged(async (path) => {
       const file = await open(path, 'wx');
       const written = await spool(source, file).finally(() => file.close());
+      await failpoint('store:staged');
       return use(path, written);
     });
   }
@@ -66,6 +68,7 @@ export class Downloads {
     await this.#staged(async (staged) => {
       const file = await open(staged, 'wx');
       await spool(source, file).finally(() => file.close());
+      await failpoint('store:downloaded');
       await mkdir(join(path, '..'), { recursive: true });
       await rename(staged, path);
     });

@@ -13,6 +13,7 @@ import type { Artifact } from '../../contracts/artifact.ts';
 import { permanent } from '../../contracts/failures.ts';
 import { sha256 } from '../digest.ts';
 import { unlessCode } from '../errno.ts';
+import { failpoint } from '../failpoint.ts';
 import { blobKey, checkKey } from './key.ts';
 import { withLock } from './lock.ts';
 import type { Bytes, Listed, Store } from './store.ts';
@@ -78,6 +79,7 @@ class FileStore implements Store {
     return this.#staged(async (path) => {
       await copyFile(source, path);
       await sync(path);
+      await failpoint('store:staged');
       return this.#link(path, target);
     });
   }
@@ -85,12 +87,14 @@ class FileStore implements Store {
   async swap(key: string, bytes: Uint8Array | string, etag: string | undefined): Promise<string | undefined> {
     return this.#alone(key, async () => {
       if ((await this.read(key))?.etag !== etag) return undefined;
+      await failpoint('store:compared');
       const target = this.#path(key);
       return this.#staged(async (path) => {
         const { sha256: next } = await this.#write(path, bytes);
         if (etag === undefined) return (await this.#link(path, target)) ? next : undefined;
         await rename(path, target);
         await sync(dirname(target));
+        await failpoint('store:swapped');
         return next;
       });
     });
@@ -108,7 +112,10 @@ class FileStore implements Store {
 
   async delete(key: string): Promise<void> {
     const path = this.#path(key);
-    await this.#alone(key, () => unlink(path).catch(unlessCode('ENOENT')));
+    await this.#alone(key, async () => {
+      await unlink(path).catch(unlessCode('ENOENT'));
+      await failpoint('store:deleted');
+    });
   }
 
   async close(): Promise<void> {
@@ -130,6 +137,7 @@ class FileStore implements Store {
   async #staged<T>(action: (path: string) => Promise<T>): Promise<T> {
     const path = join(this.#root, '.tmp', randomUUID());
     try {
+      await failpoint('store:writing');
       return await action(path);
     } finally {
       await unlink(path).catch(unlessCode('ENOENT'));
@@ -141,6 +149,7 @@ class FileStore implements Store {
     try {
       const written = await spool(source, file);
       await file.sync();
+      await failpoint('store:staged');
       return written;
     } finally {
       await file.close();
@@ -163,6 +172,7 @@ class FileStore implements Store {
     await this.#makeFolder(folder);
     const created = await link(path, target).then(() => true, unlessCode('EEXIST', false));
     if (created) await sync(folder);
+    if (created) await failpoint('store:created');
     return created;
   }
 

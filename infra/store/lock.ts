@@ -12,6 +12,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unlessCode } from '../errno.ts';
+import { failpoint } from '../failpoint.ts';
 import { birthOf, isAlive } from '../local.ts';
 
 /** A critical section takes milliseconds; waiting this long means a stopped process or a dead disk. */
@@ -24,6 +25,7 @@ export async function withLock<T>(folder: string, action: () => Promise<T>): Pro
   const mine = join(folder, `.${randomUUID()}`);
   await writeFile(mine, JSON.stringify(await self()));
   try {
+    await failpoint('store:queued');
     const held = await acquire(folder, mine);
     try {
       return await action();
@@ -43,6 +45,7 @@ async function acquire(folder: string, mine: string): Promise<string> {
     if (top === 0 || (await isFree(join(folder, String(top))))) {
       const next = join(folder, String(top + 1));
       if ((await linked(mine, next)) && (await leads(folder, top + 1, next))) {
+        await failpoint('store:locked');
         // The link stays readable as ours until it is released by a rename over it.
         await unlink(mine);
         return next;

@@ -22,6 +22,7 @@ import { Upload } from '@aws-sdk/lib-storage';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { permanent } from '../../contracts/failures.ts';
 import { sha256 } from '../digest.ts';
+import { failpoint } from '../failpoint.ts';
 import { Downloads } from './downloads.ts';
 import { blobKey, checkKey } from './key.ts';
 import type { Bytes, Listed, Store } from './store.ts';
@@ -42,6 +43,16 @@ export function openS3Store(uri: string, cacheDir: string): Store {
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   });
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        if (commandName === 'CompleteMultipartUploadCommand') await failpoint('store:completing');
+        const answer = await next(args);
+        if (commandName === 'UploadPartCommand') await failpoint('store:part');
+        return answer;
+      },
+    { step: 'initialize', name: 'failpoints' },
+  );
   const prefix = decodeURIComponent(pathname).replaceAll(/^\/+|\/+$/g, '');
   return new S3Store(uri, client, bucket, prefix ? `${prefix}/` : '', new Downloads(cacheDir, uri));
 }
@@ -110,7 +121,9 @@ class S3Store implements Store {
 
   async swap(key: string, bytes: Uint8Array | string, etag: string | undefined): Promise<string | undefined> {
     const condition = etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag };
-    return this.#put(key, { Body: Buffer.from(bytes as Uint8Array), ...condition });
+    const next = await this.#put(key, { Body: Buffer.from(bytes as Uint8Array), ...condition });
+    await failpoint('store:swapped');
+    return next;
   }
 
   async localKey(key: string): Promise<string> {
@@ -146,6 +159,7 @@ class S3Store implements Store {
 
   async delete(key: string): Promise<void> {
     await this.#client.send(new DeleteObjectCommand(this.#at(key)));
+    await failpoint('store:deleted');
   }
 
   close(): Promise<void> {
@@ -175,7 +189,9 @@ class S3Store implements Store {
 
   /** A blob of the wrong length was damaged outside, and is written again. */
   async #has({ uri, bytes }: Artifact): Promise<boolean> {
-    return (await this.#head(uri))?.ContentLength === bytes;
+    const found = (await this.#head(uri))?.ContentLength === bytes;
+    if (!found) await failpoint('store:looked');
+    return found;
   }
 
   #put(
@@ -211,9 +227,12 @@ class S3Store implements Store {
     write: (marked: Pick<PutObjectCommandInput, 'Metadata'>) => Promise<string | undefined>,
   ): Promise<string | undefined> {
     const nonce = randomUUID();
+    await failpoint('store:writing');
     for (let tries = 1; ; tries++) {
       try {
-        return (await write({ Metadata: { writer: nonce } })) ?? '';
+        const etag = (await write({ Metadata: { writer: nonce } })) ?? '';
+        await failpoint('store:created');
+        return etag;
       } catch (error) {
         if (hasStatus(error, 412, 404) && !isNoBucket(error)) {
           const head = await this.#head(key);

@@ -4,6 +4,7 @@ import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { permanent } from '../../contracts/failures.ts';
+import { failpoint } from '../failpoint.ts';
 import type { Bytes } from './store.ts';
 
 /**
@@ -44,6 +45,7 @@ export async function spool(source: Bytes, file: FileHandle): Promise<{ sha256: 
     hash.update(chunk);
     for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;
     bytes += chunk.byteLength;
+    await failpoint('store:chunk');
   }
   return { sha256: hash.digest('hex'), bytes };
 }
