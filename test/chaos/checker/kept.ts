@@ -1,0 +1,87 @@
+/** I5: what a client was told is so: triggers in the ledger, predictions and labels in the log. */
+import { breachesOf, grouped, same } from './breach.ts';
+import type { Breach } from './breach.ts';
+import type { Evidence } from './evidence.ts';
+import { all } from './facts.ts';
+import { runsOf } from './history.ts';
+
+export function kept(evidence: Evidence): Breach[] {
+  return [...triggers(evidence), ...rows(evidence), ...repeats(evidence)];
+}
+
+const statuses = ['started', 'merged', 'ignored', 'duplicate'];
+
+function triggers(evidence: Evidence): Breach[] {
+  const { breaches, breach, demand } = breachesOf('I5');
+  const ledger = all(evidence, 'events');
+  const entries = grouped(ledger, ({ of, value }) => `${of} ${value.trigger.id}`);
+  for (const { key, value } of ledger) {
+    const { status, lifecycleId } = value.disposition;
+    demand(statuses.includes(status), `${key} has no disposition that is known`, value.disposition);
+    if (status === 'started')
+      demand(
+        runsOf(evidence, String(lifecycleId)).length > 0,
+        `${key} says it started ${String(lifecycleId)}, which there is not`,
+      );
+  }
+  for (const one of evidence.acknowledged) {
+    if (one.kind !== 'trigger') continue;
+    const filed = entries.get(`${one.model} ${one.id}`) ?? [];
+    const told = one.disposition;
+    if (filed.length === 0)
+      breach(`trigger ${one.id} of ${one.model} was acknowledged and is not in the ledger`, one);
+    else if (told && told.status !== 'duplicate')
+      demand(
+        filed.some(({ value }) => same(value.disposition, told)),
+        `trigger ${one.id} of ${one.model} is filed otherwise than its sender was told`,
+        { told, filed: filed.map(({ value }) => value.disposition) },
+      );
+  }
+  return breaches;
+}
+
+function rows(evidence: Evidence): Breach[] {
+  const { breaches, demand } = breachesOf('I5');
+  const predictions = grouped(evidence.predictions, ({ model, id }) => `${model} ${id}`);
+  const labels = new Set(evidence.labels.map(({ model, id }) => `${model} ${id}`));
+  for (const one of evidence.acknowledged) {
+    if (one.kind === 'prediction') {
+      const lost = one.ids.filter((id) => !predictions.has(`${one.model} ${id}`));
+      demand(lost.length === 0, `${lost.length} answered predictions of ${one.model} are in no log`, {
+        at: one.at,
+        lost,
+      });
+      const other = one.ids.filter((id) => {
+        const found = predictions.get(`${one.model} ${id}`);
+        return found && one.version !== undefined && !found.some(({ version }) => version === one.version);
+      });
+      demand(
+        other.length === 0,
+        `predictions of ${one.model} are logged for another version than ${one.version}, which answered`,
+        other,
+      );
+    } else if (one.kind === 'label') {
+      const lost = one.ids.filter((id) => !labels.has(`${one.model} ${id}`));
+      demand(lost.length === 0, `${lost.length} accepted labels of ${one.model} are in no log`, {
+        at: one.at,
+        lost,
+      });
+    }
+  }
+  return breaches;
+}
+
+/** A client that asks again under the same id asks the same, and one version answers it alike. */
+function repeats(evidence: Evidence): Breach[] {
+  const { breaches, demand } = breachesOf('I5');
+  const stored = evidence.predictions.filter(({ asked }) => asked !== undefined);
+  for (const copies of grouped(stored, ({ model, id, version }) => [model, version, id].join(' ')).values()) {
+    const { model, id, asked, answered } = copies[0]!;
+    demand(
+      copies.every((copy) => copy.asked === asked && copy.answered === answered),
+      `prediction ${id} of ${model} is logged with different contents`,
+      copies,
+    );
+  }
+  return breaches;
+}
