@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import type { Column } from './duckdb-values.ts';
+import { self } from './local.ts';
 
 export { quoteIdentifier, quoteLiteral } from './sql.ts';
 export type { Column } from './duckdb-values.ts';
@@ -51,7 +52,7 @@ export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): 
     import('./duckdb-values.ts'),
   ]);
   await mkdir(spillDir, { recursive: true });
-  const spill = await mkdtemp(join(spillDir, 'duckdb-'));
+  const spill = await mkdtemp(join(spillDir, `duckdb-${self}`));
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: memory,
     threads: String(threads),
@@ -59,6 +60,9 @@ export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): 
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     preserve_insertion_order: 'true',
+  }).catch(async (error: unknown) => {
+    await rm(spill, { recursive: true, force: true });
+    throw error;
   });
   const connections = new Set<DuckDBConnection>();
   const connect = async () => {

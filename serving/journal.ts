@@ -5,7 +5,7 @@
  * A line that `append` has resolved for is in the kernel's hands, so it survives a `kill -9` of this process; what
  * a killed process left is found at the next start. The first line of a file tells how to read the others.
  */
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TensorSpec } from '../contracts/serving.ts';
@@ -89,9 +89,15 @@ export class Journal {
     const seq = `${started}-${String(++files).padStart(6, '0')}`;
     const path = join(this.#folder, `journal-${seq}.jsonl`);
     const handle = await open(path, 'ax');
+    try {
+      await failpoint('serving:opened');
+      await handle.appendFile(`${JSON.stringify({ ...this.#stream, seq } satisfies JournalHeader)}\n`);
+    } catch (error) {
+      await handle.close();
+      await unlink(path); // without its first line nobody could read it
+      throw error;
+    }
     this.#unshipped++;
-    await failpoint('serving:opened');
-    await handle.appendFile(`${JSON.stringify({ ...this.#stream, seq } satisfies JournalHeader)}\n`);
     // Only this file: by then another may be in use. A disk on which closing fails ends the process.
     const timer = setTimeout(() => void this.#next(() => this.#close(path)), rotateMs).unref();
     return { handle, path, rows: 0, timer };
@@ -102,9 +108,12 @@ export class Journal {
     if (!file || (only && only !== file.path)) return;
     this.#file = undefined;
     clearTimeout(file.timer);
-    await file.handle.close();
-    await failpoint('serving:rotated');
-    this.#ship(file.path);
-    this.#unshipped--;
+    try {
+      await file.handle.close();
+      await failpoint('serving:rotated');
+    } finally {
+      this.#ship(file.path); // in any case: what was answered for has been written
+      this.#unshipped--;
+    }
   }
 }

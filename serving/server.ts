@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
 import { failpoint } from '../infra/failpoint.ts';
+import { sweepFolder } from '../infra/local.ts';
 import { createLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
 import { createApp } from './app.ts';
@@ -39,13 +40,20 @@ const folder = join(config.home, 'serving', replica);
 await mkdir(folder, { recursive: true });
 
 const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
+await store
+  .sweep()
+  .catch((error: unknown) =>
+    log.warn({ err: error }, 'what killed processes left in the store lies there still'),
+  );
+const spillDir = join(folder, 'spill');
+await sweepFolder(spillDir);
 const shipper = new Shipper({
   store,
   log,
   folder,
   replica,
   // Some thousand rows at a time, beside requests that must not wait.
-  openDuckDb: () => openDuckDb({ memory: '256MB', threads: 1, spillDir: join(folder, 'spill') }),
+  openDuckDb: () => openDuckDb({ memory: '256MB', threads: 1, spillDir }),
 });
 await shipper.recover();
 const serving = new Replica({ store, log, shipper, folder, replica, models: values.model });

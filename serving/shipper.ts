@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DuckDb } from '../infra/duckdb.ts';
 import { quoteLiteral } from '../infra/duckdb.ts';
+import { unlessCode } from '../infra/errno.ts';
 import { failpoint } from '../infra/failpoint.ts';
 import type { Logger } from '../infra/log.ts';
 import type { Store } from '../infra/store/store.ts';
@@ -30,7 +31,7 @@ export class Shipper {
   readonly #deps: ShipperDeps;
   readonly #waiting = new Set<string>();
   #working: Promise<void> | undefined;
-  #stopping = false;
+  readonly #stop = new AbortController();
 
   constructor(deps: ShipperDeps) {
     this.#deps = deps;
@@ -43,7 +44,7 @@ export class Shipper {
 
   ship = (path: string): void => {
     this.#waiting.add(path);
-    this.#working ??= this.#work().finally(() => (this.#working = undefined));
+    this.#working ??= this.#work();
   };
 
   /** What a killed predecessor of the same name left behind. Call it before the first journal is opened. */
@@ -59,26 +60,33 @@ export class Shipper {
 
   /** One more try for each file; what cannot be shipped stays on disk for the next start. */
   async close(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     await this.#working;
   }
 
   async #work(): Promise<void> {
+    const { signal } = this.#stop;
     let failures = 0;
     for (;;) {
       const [path] = this.#waiting;
-      if (!path) return;
+      if (!path) {
+        this.#working = undefined; // in the same breath: a file that comes now must not be left lying
+        return;
+      }
       try {
         await this.#shipFile(path);
         this.#waiting.delete(path);
         failures = 0;
       } catch (error) {
         this.#deps.log.error({ err: error, path }, 'a journal could not be shipped; it stays on disk');
-        if (this.#stopping) return;
+        const last = signal.aborted;
         this.#waiting.delete(path);
+        if (last) continue;
         this.#waiting.add(path); // behind the others, so that one bad file holds up none
         failures++;
-        await sleep(Math.min(30_000, 500 * 2 ** failures), undefined, { ref: false });
+        await sleep(Math.min(30_000, 500 * 2 ** failures), undefined, { ref: false, signal }).catch(
+          unlessCode('ABORT_ERR'),
+        );
       }
     }
   }
@@ -111,16 +119,19 @@ export class Shipper {
     );
     for (const { part } of parts) {
       const parquet = `${path}.parquet`;
-      await db.run(
-        `COPY (SELECT ${selectOf(header)} FROM journal WHERE strftime(time, '${folder}') = ${quoteLiteral(part)})
-          TO ${quoteLiteral(parquet)} (FORMAT parquet, COMPRESSION zstd)`,
-      );
-      await failpoint('serving:part');
       const name = `${this.#deps.replica}-${header.seq}${header.kind === 'predictions' ? `-v${header.version}` : ''}`;
       const key = `${header.kind}/${header.model}/${part}/${name}.parquet`;
-      await this.#deps.store.createFromFile(key, parquet, 'application/vnd.apache.parquet');
-      await failpoint('serving:stored');
-      await unlink(parquet);
+      try {
+        await db.run(
+          `COPY (SELECT ${selectOf(header)} FROM journal WHERE strftime(time, '${folder}') = ${quoteLiteral(part)})
+            TO ${quoteLiteral(parquet)} (FORMAT parquet, COMPRESSION zstd)`,
+        );
+        await failpoint('serving:part');
+        await this.#deps.store.createFromFile(key, parquet, 'application/vnd.apache.parquet');
+        await failpoint('serving:stored');
+      } finally {
+        await rm(parquet, { force: true });
+      }
     }
   }
 }

@@ -28,6 +28,11 @@ const client = await connect(config);
 const workDir = join(config.home, 'work');
 await sweepWorkFolders(workDir);
 const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
+await store
+  .sweep()
+  .catch((error: unknown) =>
+    log.warn({ err: error }, 'what killed processes left in the store lies there still'),
+  );
 try {
   const worker = await Worker.create({
     connection,

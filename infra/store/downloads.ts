@@ -1,15 +1,15 @@
 /** The local side of a remote store: verified copies of what was downloaded, and spooled uploads. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { failedWith } from '../../contracts/failures.ts';
 import { sha256 } from '../digest.ts';
 import { unlessCode } from '../errno.ts';
 import { failpoint } from '../failpoint.ts';
+import { ownName, sweepFolder } from '../local.ts';
 import { blobKey } from './key.ts';
 import type { Bytes } from './store.ts';
-import { spool, verifyFile } from './verify.ts';
+import { discard, spool, verifyFile } from './verify.ts';
 
 export class Downloads {
   readonly #folder: string;
@@ -19,6 +19,16 @@ export class Downloads {
   constructor(cacheDir: string, uri: string) {
     this.#folder = join(cacheDir, 'store');
     this.#store = sha256(uri).slice(0, 16);
+  }
+
+  /** Folder for notes about what is sent to this store. */
+  get notes(): string {
+    return join(this.#folder, 'uploads', this.#store);
+  }
+
+  /** See `Store.sweep`. */
+  sweep(): Promise<void> {
+    return sweepFolder(this.#temporary);
   }
 
   /** The copy is hashed at each call; a damaged one is fetched again. */
@@ -64,6 +74,10 @@ export class Downloads {
     });
   }
 
+  get #temporary(): string {
+    return join(this.#folder, '.tmp');
+  }
+
   async #fill(path: string, source: Bytes): Promise<void> {
     await this.#staged(async (staged) => {
       const file = await open(staged, 'wx');
@@ -75,13 +89,12 @@ export class Downloads {
   }
 
   async #staged<T>(action: (path: string) => Promise<T>): Promise<T> {
-    const folder = join(this.#folder, '.tmp');
-    await mkdir(folder, { recursive: true });
-    const path = join(folder, randomUUID());
+    await mkdir(this.#temporary, { recursive: true });
+    const path = join(this.#temporary, ownName());
     try {
       return await action(path);
     } finally {
-      await unlink(path).catch(unlessCode('ENOENT'));
+      await discard(path);
     }
   }
 }

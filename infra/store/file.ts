@@ -3,9 +3,8 @@
  *
  * A reader never sees a short file: bytes go to a temporary file of the same file system, are synced, and then
  * linked (create) or renamed (swap) to their name, and the folder is synced too. So what was answered is still
- * there after a power cut, and debris of a killed writer stays in `.tmp/`, where no key can point.
+ * there after a power cut, and debris of a killed writer stays in `.tmp/`, where no key can point, until `sweep`.
  */
-import { randomUUID } from 'node:crypto';
 import { copyFile, link, mkdir, open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,22 +13,27 @@ import { permanent } from '../../contracts/failures.ts';
 import { sha256 } from '../digest.ts';
 import { unlessCode } from '../errno.ts';
 import { failpoint } from '../failpoint.ts';
+import { ownName, sweepFolder } from '../local.ts';
 import { blobKey, checkKey } from './key.ts';
-import { withLock } from './lock.ts';
+import { lockFolder, withLock } from './lock.ts';
+import { probeFolder } from './probe.ts';
 import type { Bytes, Listed, Store } from './store.ts';
-import { fileChunks, fileDigest, spool, verified, verifyFile } from './verify.ts';
+import { discard, fileChunks, fileDigest, spool, verified, verifyFile } from './verify.ts';
 
-/** @param uri `file:///absolute/folder`; the folder is made when missing */
+/**
+ * @param uri `file:///absolute/folder`; the folder is made when missing
+ * @throws Error when the folder cannot be written, or its file system makes no hard links
+ */
 export async function openFileStore(uri: string): Promise<Store> {
   const root = fileURLToPath(uri);
-  await mkdir(join(root, '.tmp'), { recursive: true });
+  await probeFolder(uri, join(root, '.tmp'));
   return new FileStore(uri, root);
 }
 
 class FileStore implements Store {
   /** Folders known to exist and to be synced into their parents. */
   readonly #folders = new Set<string>();
-  /** One swapper of a key at a time in this process, so that only processes contend for its lock file. */
+  /** One swapper of a lock at a time in this process, so that only processes contend for it. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly uri: string;
   readonly #root: string;
@@ -118,6 +122,13 @@ class FileStore implements Store {
     });
   }
 
+  async sweep(): Promise<void> {
+    await sweepFolder(join(this.#root, '.tmp'));
+    const locks = join(this.#root, '.locks');
+    for (const name of await readdir(locks).catch(unlessCode('ENOENT', [])))
+      await sweepFolder(join(locks, name));
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled(this.#turns.values());
   }
@@ -135,12 +146,12 @@ class FileStore implements Store {
 
   /** A fresh temporary path, gone afterwards whatever happened. */
   async #staged<T>(action: (path: string) => Promise<T>): Promise<T> {
-    const path = join(this.#root, '.tmp', randomUUID());
+    const path = join(this.#root, '.tmp', ownName());
     try {
       await failpoint('store:writing');
       return await action(path);
     } finally {
-      await unlink(path).catch(unlessCode('ENOENT'));
+      await discard(path);
     }
   }
 
@@ -188,15 +199,15 @@ class FileStore implements Store {
   }
 
   async #alone<T>(key: string, action: () => Promise<T>): Promise<T> {
-    const lock = join(this.#root, '.locks', sha256(checkKey(key)).slice(0, 32));
-    const before = this.#turns.get(key) ?? Promise.resolve();
+    const lock = lockFolder(this.#root, checkKey(key));
+    const before = this.#turns.get(lock) ?? Promise.resolve();
     const turn = before.then(() => withLock(lock, action));
     const settled = Promise.allSettled([turn]);
-    this.#turns.set(key, settled);
+    this.#turns.set(lock, settled);
     try {
       return await turn;
     } finally {
-      if (this.#turns.get(key) === settled) this.#turns.delete(key);
+      if (this.#turns.get(lock) === settled) this.#turns.delete(lock);
     }
   }
 

@@ -5,51 +5,60 @@
  * says `free`. The next holder is whoever links number + 1 first, which it may do when the lock is free or its
  * holder is dead. A number is never used twice, because the highest file is never deleted; so two waiters that
  * find the same dead holder cannot both follow it, nor delete each other's lock.
+ *
+ * Whatever fails on the way, the lock is given back: on a full disk too, for the file that says so is written first.
  */
-import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sha256 } from '../digest.ts';
 import { unlessCode } from '../errno.ts';
 import { failpoint } from '../failpoint.ts';
-import { birthOf, isAlive } from '../local.ts';
+import { fateOf, ownName, self } from '../local.ts';
+import { discard } from './verify.ts';
 
 /** A critical section takes milliseconds; waiting this long means a stopped process or a dead disk. */
 const patienceMs = 10_000;
 const strangerMs = 5_000;
 
+/** Some keys share a lock, so that there are no more than 4,096 folders however many keys there are. */
+export function lockFolder(root: string, key: string): string {
+  return join(root, '.locks', sha256(key).slice(0, 3));
+}
+
 /** Runs `action` alone among all processes that name the same folder. @throws Error after 10 s of waiting */
 export async function withLock<T>(folder: string, action: () => Promise<T>): Promise<T> {
   await mkdir(folder, { recursive: true });
-  const mine = join(folder, `.${randomUUID()}`);
-  await writeFile(mine, JSON.stringify(await self()));
+  const waiter: Waiter = { mine: join(folder, `.${ownName()}`), free: join(folder, `.${ownName()}`) };
   try {
+    await writeFile(waiter.free, 'free');
+    await writeFile(waiter.mine, self);
     await failpoint('store:queued');
-    const held = await acquire(folder, mine);
+    const held = await acquire(folder, waiter);
     try {
       return await action();
     } finally {
-      await writeFile(mine, 'free');
-      await rename(mine, held);
+      await release(waiter, held);
     }
   } finally {
-    await unlink(mine).catch(unlessCode('ENOENT'));
+    await discard(waiter.mine);
+    await discard(waiter.free);
   }
 }
 
-async function acquire(folder: string, mine: string): Promise<string> {
+/** Two files of one who waits: what it links to hold the lock, and what it puts over that to give it back. */
+interface Waiter {
+  mine: string;
+  free: string;
+}
+
+async function acquire(folder: string, waiter: Waiter): Promise<string> {
   const deadline = Date.now() + patienceMs;
   while (Date.now() < deadline) {
     const top = await highest(folder);
     if (top === 0 || (await isFree(join(folder, String(top))))) {
       const next = join(folder, String(top + 1));
-      if ((await linked(mine, next)) && (await leads(folder, top + 1, next))) {
-        await failpoint('store:locked');
-        // The link stays readable as ours until it is released by a rename over it.
-        await unlink(mine);
-        return next;
-      }
+      if ((await linked(waiter.mine, next)) && (await leads(folder, top + 1, waiter, next))) return next;
     } else {
       await sleep(1 + Math.random() * 4);
     }
@@ -58,15 +67,26 @@ async function acquire(folder: string, mine: string): Promise<string> {
 }
 
 /** A late waiter may link a number that came, went and was swept: then it is not the highest, and void. */
-async function leads(folder: string, number: number, path: string): Promise<boolean> {
-  if ((await highest(folder)) > number) {
-    await unlink(path).catch(unlessCode('ENOENT'));
-    return false;
+async function leads(folder: string, number: number, waiter: Waiter, path: string): Promise<boolean> {
+  try {
+    if ((await highest(folder)) > number) {
+      await unlink(path).catch(unlessCode('ENOENT'));
+      return false;
+    }
+    for (const name of await readdir(folder)) {
+      if (Number(name) < number) await unlink(join(folder, name)).catch(unlessCode('ENOENT'));
+    }
+    await failpoint('store:locked');
+    return true;
+  } catch (error) {
+    await release(waiter, path); // nobody else would, while this process lives
+    throw error;
   }
-  for (const name of await readdir(folder)) {
-    if (Number(name) < number) await unlink(join(folder, name)).catch(unlessCode('ENOENT'));
-  }
-  return true;
+}
+
+/** In place when it cannot be renamed: who reads it half written asks again. */
+async function release({ free }: Waiter, held: string): Promise<void> {
+  await rename(free, held).catch(() => writeFile(held, 'free'));
 }
 
 async function highest(folder: string): Promise<number> {
@@ -82,28 +102,10 @@ async function isFree(path: string): Promise<boolean> {
   const content = await readFile(path, 'utf8').catch(unlessCode('ENOENT', undefined));
   if (content === undefined) return false; // swept: there is a higher one
   if (content === 'free') return true;
-  const holder = JSON.parse(content) as Holder;
-  if (holder.host === hostname()) return !(await lives(holder));
+  const holder = await fateOf(content);
+  if (holder !== 'stranger') return holder === 'dead';
   // Another host's processes cannot be seen (a container that restarts has a new name): its age must do.
-  const age = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, unlessCode('ENOENT', 0));
+  // Of the link, which changes an inode's ctime; the file is as old as the waiting was long.
+  const age = await stat(path).then(({ ctimeMs }) => Date.now() - ctimeMs, unlessCode('ENOENT', 0));
   return age > strangerMs;
-}
-
-interface Holder {
-  host: string;
-  pid: number;
-  /** Tells a process from a later one with the same pid; absent where the system does not say. */
-  startedAt: string | null;
-}
-
-async function self(): Promise<Holder> {
-  return { host: hostname(), pid: process.pid, startedAt: await startOf(process.pid) };
-}
-
-async function lives({ pid, startedAt }: Holder): Promise<boolean> {
-  return isAlive(pid) && (startedAt === null || (await startOf(pid)) === startedAt);
-}
-
-async function startOf(pid: number): Promise<string | null> {
-  return (await birthOf(pid)) || null;
 }

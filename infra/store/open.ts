@@ -1,12 +1,18 @@
 /** Opens the store that a URI names. */
 import type { Store } from './store.ts';
 
+export interface StoreOptions {
+  /** Where an S3 store keeps verified downloads and spools uploads. */
+  cacheDir: string;
+  /** How long an S3 server may be silent before a request counts as lost; 20 s if left out. */
+  idleMs?: number;
+}
+
 /**
  * @param uri `file:///folder`, or `s3://bucket/prefix` with optional `?endpoint=…&region=…`
- * @param cacheDir where an S3 store keeps verified downloads and spools uploads
- * @throws Error when an S3 endpoint is not reachable or fails the probe for conditional writes
+ * @throws Error when it is not reachable, or does not keep what promotions rely on: conditional writes, or hard links
  */
-export async function openStore(uri: string, { cacheDir }: { cacheDir: string }): Promise<Store> {
+export async function openStore(uri: string, { cacheDir, idleMs }: StoreOptions): Promise<Store> {
   if (uri.startsWith('file:')) {
     const { openFileStore } = await import('./file.ts');
     return openFileStore(uri);
@@ -14,7 +20,12 @@ export async function openStore(uri: string, { cacheDir }: { cacheDir: string })
   // Loaded only when asked for: the AWS client costs 200 ms of start.
   const { openS3Store } = await import('./s3.ts');
   const { probe } = await import('./probe.ts');
-  const store = openS3Store(uri, cacheDir);
-  await probe(store);
-  return store;
+  const store = openS3Store(uri, cacheDir, idleMs);
+  try {
+    await probe(store);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }

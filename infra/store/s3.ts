@@ -2,11 +2,11 @@
  * The `s3:` store. Conditional writes (`If-None-Match: *`, `If-Match`) carry all of its guarantees.
  *
  * Each write bears a nonce in its metadata: when a precondition fails, the nonce tells whether the winner was
- * this very write, whose first answer got lost and which the SDK sent again.
+ * this very write, whose first answer got lost and which the SDK sent again. Beside it lies the object's digest:
+ * what arrives damaged is fetched once more, and then is a DigestMismatch.
  */
-import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   DeleteObjectCommand,
@@ -15,24 +15,24 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
-  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { HeadObjectCommandOutput, PutObjectCommandInput } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { permanent } from '../../contracts/failures.ts';
 import { sha256 } from '../digest.ts';
 import { failpoint } from '../failpoint.ts';
 import { Downloads } from './downloads.ts';
 import { blobKey, checkKey } from './key.ts';
+import { hasStatus, isNoBucket, isNoUpload, unlessStatus } from './s3-errors.ts';
 import type { Bytes, Listed, Store } from './store.ts';
-import { fileChunks, verified } from './verify.ts';
+import { partBytes, Uploads } from './uploads.ts';
+import { again, fileChunks, fileDigest, verified } from './verify.ts';
 
-/** Above this, an object is sent in parts of this size, two in flight: 16 MiB of memory an upload. */
-const partBytes = 8 * 1024 * 1024;
+/** A connection on which nothing moves for so long is given up, and the request sent again, twice at most. */
+const idleMs = 20_000;
 
 /** @param cacheDir for verified downloads, and for spooling streams whose digest is not known yet */
-export function openS3Store(uri: string, cacheDir: string): Store {
+export function openS3Store(uri: string, cacheDir: string, idle = idleMs): Store {
   const { hostname: bucket, pathname, searchParams } = new URL(uri);
   const endpoint = searchParams.get('endpoint');
   const region = searchParams.get('region') ?? (endpoint ? 'us-east-1' : undefined);
@@ -42,19 +42,11 @@ export function openS3Store(uri: string, cacheDir: string): Store {
     // The SDK's default trailing checksums break some S3 servers; ours are SHA-256 of the whole.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: { connectionTimeout: Math.min(5_000, idle), socketTimeout: idle },
   });
-  client.middlewareStack.add(
-    (next, { commandName }) =>
-      async (args) => {
-        if (commandName === 'CompleteMultipartUploadCommand') await failpoint('store:completing');
-        const answer = await next(args);
-        if (commandName === 'UploadPartCommand') await failpoint('store:part');
-        return answer;
-      },
-    { step: 'initialize', name: 'failpoints' },
-  );
   const prefix = decodeURIComponent(pathname).replaceAll(/^\/+|\/+$/g, '');
-  return new S3Store(uri, client, bucket, prefix ? `${prefix}/` : '', new Downloads(cacheDir, uri));
+  const downloads = new Downloads(cacheDir, uri);
+  return new S3Store(uri, client, bucket, prefix ? `${prefix}/` : '', downloads);
 }
 
 class S3Store implements Store {
@@ -63,6 +55,7 @@ class S3Store implements Store {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #downloads: Downloads;
+  readonly #uploads: Uploads;
 
   constructor(uri: string, client: S3Client, bucket: string, prefix: string, downloads: Downloads) {
     this.uri = uri;
@@ -70,6 +63,7 @@ class S3Store implements Store {
     this.#bucket = bucket;
     this.#prefix = prefix;
     this.#downloads = downloads;
+    this.#uploads = new Uploads(client, downloads.notes);
   }
 
   async putBlob(source: Bytes, mediaType: string): Promise<Artifact> {
@@ -82,7 +76,7 @@ class S3Store implements Store {
     }
     return this.#downloads.spooled(source, async (path, written) => {
       const artifact = { uri: blobKey(written.sha256), ...written, mediaType };
-      if (!(await this.#has(artifact))) await this.#putPath(artifact.uri, path, mediaType, {});
+      if (!(await this.#has(artifact))) await this.#putPath(artifact, path, {});
       return artifact;
     });
   }
@@ -99,15 +93,17 @@ class S3Store implements Store {
 
   async localPath(artifact: Artifact): Promise<string> {
     checkKey(artifact.uri);
-    return this.#downloads.blob(artifact, () => this.readBlob(artifact));
+    return again(() => this.#downloads.blob(artifact, () => this.readBlob(artifact)));
   }
 
   async read(key: string): Promise<{ bytes: Uint8Array; etag: string } | undefined> {
-    const body = await this.#get(key);
-    if (!body) return undefined;
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of body.stream) chunks.push(chunk);
-    return { bytes: Buffer.concat(chunks), etag: body.etag };
+    return again(async () => {
+      const body = await this.#get(key);
+      if (!body) return undefined;
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of body.stream) chunks.push(chunk);
+      return { bytes: Buffer.concat(chunks), etag: body.etag };
+    });
   }
 
   async create(key: string, bytes: Uint8Array | string, mediaType = 'application/octet-stream') {
@@ -116,7 +112,8 @@ class S3Store implements Store {
   }
 
   async createFromFile(key: string, path: string, mediaType: string): Promise<boolean> {
-    return (await this.#putPath(key, path, mediaType, { IfNoneMatch: '*' })) !== undefined;
+    const object = { uri: key, sha256: await fileDigest(path), mediaType };
+    return (await this.#putPath(object, path, { IfNoneMatch: '*' })) !== undefined;
   }
 
   async swap(key: string, bytes: Uint8Array | string, etag: string | undefined): Promise<string | undefined> {
@@ -129,11 +126,12 @@ class S3Store implements Store {
   async localKey(key: string): Promise<string> {
     const head = await this.#head(key);
     if (!head?.ETag) throw missing(key);
-    return this.#downloads.object(key, head.ETag, async () => {
+    const fetch = async () => {
       const body = await this.#get(key, head.ETag);
       if (!body) throw new Error(`${key} changed while it was read`);
       return body.stream;
-    });
+    };
+    return again(() => this.#downloads.object(key, head.ETag!, fetch));
   }
 
   async *list(prefix: string): AsyncIterable<Listed> {
@@ -162,9 +160,13 @@ class S3Store implements Store {
     await failpoint('store:deleted');
   }
 
-  close(): Promise<void> {
-    this.#client.destroy();
-    return Promise.resolve();
+  async sweep(): Promise<void> {
+    await this.#downloads.sweep();
+    await this.#uploads.sweep(this.#bucket, this.#prefix);
+  }
+
+  async close(): Promise<void> {
+    await this.#uploads.close().finally(() => this.#client.destroy());
   }
 
   #at(key: string): { Bucket: string; Key: string } {
@@ -180,7 +182,10 @@ class S3Store implements Store {
       .send(new GetObjectCommand({ ...this.#at(key), ...condition }))
       .catch(unlessStatus(404, 412));
     if (!found?.Body) return undefined;
-    return { stream: found.Body as AsyncIterable<Uint8Array>, etag: found.ETag ?? '' };
+    if (!found.ETag) throw new Error(`${key} came without an ETag`);
+    const stream = found.Body as AsyncIterable<Uint8Array>;
+    const digest = found.Metadata?.['sha256']; // absent: written before 0.2.0, or by another program
+    return { stream: digest ? verified(stream, { uri: key, sha256: digest }) : stream, etag: found.ETag };
   }
 
   #head(key: string): Promise<HeadObjectCommandOutput | undefined> {
@@ -198,24 +203,21 @@ class S3Store implements Store {
     key: string,
     input: Conditional & { Body: Buffer; ContentType?: string },
   ): Promise<string | undefined> {
-    return this.#attempt(key, async (marked) => {
-      const { ETag } = await this.#client.send(
-        new PutObjectCommand({ ...this.#at(key), ...input, ...marked }),
-      );
-      return ETag;
+    // So that what is damaged on the way is refused; SHA-256 in its place is not known to every server.
+    const ContentMD5 = createHash('md5').update(input.Body).digest('base64');
+    return this.#attempt(key, sha256(input.Body), async (marked) => {
+      const request = new PutObjectCommand({ ...this.#at(key), ...input, ContentMD5, ...marked });
+      return (await this.#client.send(request)).ETag;
     });
   }
 
-  async #putPath(key: string, path: string, ContentType: string, condition: Conditional) {
+  async #putPath(object: Omit<Artifact, 'bytes'>, path: string, condition: Conditional) {
+    const { uri, sha256: digest, mediaType: ContentType } = object;
     const { size } = await stat(path);
-    return this.#attempt(key, async (marked) => {
-      const params = { ...this.#at(key), ...condition, ...marked, ContentType, Body: createReadStream(path) };
-      if (size <= partBytes) {
-        return (await this.#client.send(new PutObjectCommand({ ...params, ContentLength: size }))).ETag;
-      }
-      const upload = new Upload({ client: this.#client, params, partSize: partBytes, queueSize: 2 });
-      return (await upload.done()).ETag;
-    });
+    // In memory where it may be: a stream could not be sent again.
+    if (size <= partBytes) return this.#put(uri, { Body: await readFile(path), ContentType, ...condition });
+    const params = { ...this.#at(uri), ...condition, ContentType };
+    return this.#attempt(uri, digest, (marked) => this.#uploads.send(path, size, { ...params, ...marked }));
   }
 
   /**
@@ -224,24 +226,34 @@ class S3Store implements Store {
    */
   async #attempt(
     key: string,
+    digest: string,
     write: (marked: Pick<PutObjectCommandInput, 'Metadata'>) => Promise<string | undefined>,
   ): Promise<string | undefined> {
     const nonce = randomUUID();
     await failpoint('store:writing');
     for (let tries = 1; ; tries++) {
       try {
-        const etag = (await write({ Metadata: { writer: nonce } })) ?? '';
+        const etag =
+          (await write({ Metadata: { writer: nonce, sha256: digest } })) || (await this.#etagOf(key, nonce));
+        if (!etag) throw new Error(`${key} was written, and the store gave no ETag`);
         await failpoint('store:created');
         return etag;
       } catch (error) {
         if (hasStatus(error, 412, 404) && !isNoBucket(error)) {
-          const head = await this.#head(key);
-          return head?.Metadata?.['writer'] === nonce ? head.ETag : undefined;
+          const etag = await this.#etagOf(key, nonce);
+          if (!etag && isNoUpload(error)) throw error;
+          return etag;
         }
         if (!hasStatus(error, 409) || tries === 8) throw error;
         await sleep(Math.random() * 50 * tries);
       }
     }
+  }
+
+  /** @returns undefined when another write stands there */
+  async #etagOf(key: string, nonce: string): Promise<string | undefined> {
+    const head = await this.#head(key);
+    return head?.Metadata?.['writer'] === nonce ? head.ETag : undefined;
   }
 }
 
@@ -249,20 +261,4 @@ type Conditional = Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatch'>;
 
 function missing(key: string) {
   return permanent('NotFound', `${key} is not in the store`, { what: key });
-}
-
-function hasStatus(error: unknown, ...statuses: number[]): boolean {
-  return error instanceof S3ServiceException && statuses.includes(error.$metadata.httpStatusCode ?? 0);
-}
-
-/** A 404 that is about the bucket is a wrong configuration, not a missing object. */
-function isNoBucket(error: unknown): boolean {
-  return error instanceof S3ServiceException && error.name === 'NoSuchBucket';
-}
-
-function unlessStatus(...statuses: number[]): (error: unknown) => undefined {
-  return (error) => {
-    if (hasStatus(error, ...statuses) && !isNoBucket(error)) return undefined;
-    throw error;
-  };
 }

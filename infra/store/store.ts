@@ -19,12 +19,17 @@ export interface Store {
   localPath(artifact: Artifact): Promise<string>;
   /** A small named object; `etag` is for `swap`. */
   read(key: string): Promise<{ bytes: Uint8Array; etag: string } | undefined>;
-  /** @returns false when it existed, and was left as it is */
+  /**
+   * @returns false when it existed, and was left as it is. A caller that tries again after an error compares what
+   * is there with what it wrote, for the first try may have written it.
+   */
   create(key: string, bytes: Uint8Array | string, mediaType?: string): Promise<boolean>;
   /** Like `create`, streamed. */
   createFromFile(key: string, path: string, mediaType: string): Promise<boolean>;
   /**
-   * Compare-and-swap. An `etag` of undefined means "must not exist".
+   * Compare-and-swap. An `etag` of undefined means "must not exist". Etags follow from the content, so that a
+   * value which comes back (A, B, A) looks unchanged: a caller whom this matters to puts a number into it that only
+   * grows, as slots and leases do.
    * @returns the new etag, or undefined when somebody else was first
    */
   swap(key: string, bytes: Uint8Array | string, etag: string | undefined): Promise<string | undefined>;
@@ -34,6 +39,11 @@ export interface Store {
   list(prefix: string): AsyncIterable<Listed>;
   /** Deleting what is not there is no error. */
   delete(key: string): Promise<void>;
+  /**
+   * Deletes what killed processes of this machine left half done, and what those of others have left for a day.
+   * To be called when a worker or a server starts; others may use the store meanwhile.
+   */
+  sweep(): Promise<void>;
   close(): Promise<void>;
 }
 

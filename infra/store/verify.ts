@@ -1,9 +1,10 @@
 /** Digests: bytes are checked whenever they enter or leave a store. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { Artifact } from '../../contracts/artifact.ts';
-import { permanent } from '../../contracts/failures.ts';
+import { failedWith, permanent } from '../../contracts/failures.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Bytes } from './store.ts';
 
@@ -13,7 +14,7 @@ import type { Bytes } from './store.ts';
  */
 export async function* verified(
   source: AsyncIterable<Uint8Array>,
-  artifact: Artifact,
+  artifact: Digested,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
   let held: Uint8Array | undefined;
@@ -26,8 +27,16 @@ export async function* verified(
   if (held) yield held;
 }
 
+/** Damage may have come on the way: it is fetched once more before it counts as the store's own. */
+export async function again<T>(fetch: () => Promise<T>): Promise<T> {
+  return fetch().catch((error: unknown) => {
+    if (failedWith(error, 'DigestMismatch')) return fetch();
+    throw error;
+  });
+}
+
 /** Reads the whole file. @throws DigestMismatch */
-export async function verifyFile(path: string, artifact: Artifact): Promise<void> {
+export async function verifyFile(path: string, artifact: Digested): Promise<void> {
   agree(artifact, await fileDigest(path));
 }
 
@@ -50,12 +59,19 @@ export async function spool(source: Bytes, file: FileHandle): Promise<{ sha256: 
   return { sha256: hash.digest('hex'), bytes };
 }
 
+/** What cannot be tidied up now is swept at a later start: it must not turn a write that happened into one that failed. */
+export async function discard(path: string): Promise<void> {
+  await unlink(path).catch(() => undefined);
+}
+
 export function chunksOf(source: Bytes): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
   if (typeof source === 'string') return [Buffer.from(source)];
   return source instanceof Uint8Array ? [source] : source;
 }
 
-function agree({ uri, sha256 }: Artifact, actual: string): void {
+type Digested = Pick<Artifact, 'uri' | 'sha256'>;
+
+function agree({ uri, sha256 }: Digested, actual: string): void {
   if (actual === sha256) return;
   throw permanent('DigestMismatch', `${uri} holds other bytes than were stored`, {
     uri,
