@@ -4,6 +4,7 @@
  */
 import type { ApprovalRecord } from '../../../contracts/approval.ts';
 import type { ApprovalPolicy } from '../../../contracts/project.ts';
+import type { Slots } from '../../../contracts/serving.ts';
 import { sha256 } from '../../../infra/digest.ts';
 import { canonicalJson } from '../../../infra/store/json.ts';
 import { breachesOf, grouped, same } from './breach.ts';
@@ -147,11 +148,12 @@ function spentOnce(evidence: Evidence): Breach[] {
       if (!slip) breach(`version ${version} of ${model} served, and ${requestId} was never spent on it`);
       else
         demand(
-          slip.model === model && slip.version === version && slip.epoch === epoch,
+          slip.model === model && slip.version === version && slip.epoch <= epoch,
           `${requestId} was spent on another rollout than that of version ${version} of ${model} at epoch ${epoch}`,
           slip,
         );
     }
+    for (const slots of history.filter(byRollout)) breaches.push(...movedBy(evidence, slots));
     const shared = grouped(
       [...first.keys()],
       (version) => versionOf(evidence, model, version)?.verdict.requestId ?? '',
@@ -159,6 +161,25 @@ function spentOnce(evidence: Evidence): Breach[] {
     for (const [requestId, versions] of shared)
       demand(versions.length === 1, `${requestId} of ${model} let several versions serve`, versions);
   }
+  return breaches;
+}
+
+/** The run of the rollout that moves a version is the one its approval was spent on. */
+function movedBy(evidence: Evidence, slots: Slots): Breach[] {
+  const { breaches, demand } = breachesOf('I2');
+  const { model, epoch, by } = slots;
+  const { rollout } = evidence.objects[`models/${model}/slots/${epoch}.json`] as { rollout?: string };
+  const version = Number(by.split('/')[2]);
+  const requestId = versionOf(evidence, model, version)?.verdict.requestId;
+  const slip = all(evidence, 'spent').find(({ of }) => of === requestId)?.value;
+  // What gives a challenger back needs no approval.
+  const serves = inSlots(slots).some((one) => one.version === version);
+  if (!slip || rollout === undefined || !serves) return breaches;
+  demand(
+    slip['rollout'] === rollout,
+    `epoch ${epoch} of ${model} was written by another rollout than ${requestId} was spent on`,
+    { rollout, slip },
+  );
   return breaches;
 }
 
@@ -175,7 +196,9 @@ function afterTheVerdict(evidence: Evidence): Breach[] {
   const { breaches, demand } = breachesOf('I2');
   for (const [requestId, records] of approvalsByRequest(evidence)) {
     const verdict = records.find(({ kind }) => kind === 'verdict');
-    const late = records.filter(({ kind, n }) => kind === 'decision' && verdict && n > verdict.n);
+    // A reset approval files what it repeats at the end; only what came before the first verdict counts, above.
+    const again = runsOf(evidence, `approval/${requestId}`).length > 1;
+    const late = records.filter(({ kind, n }) => !again && kind === 'decision' && verdict && n > verdict.n);
     demand(late.length === 0, `${requestId} took decisions after its verdict`, late);
     const no = records.find(({ kind, approved: yes }) => kind === 'decision' && yes === false);
     demand(

@@ -38,7 +38,8 @@ export function onRecord(evidence: Evidence): Breach[] {
       records.map(({ at }) => at),
     );
     const verdict = records.findIndex(({ kind }) => kind === 'verdict');
-    const after = verdict === -1 ? [] : records.slice(verdict + 1);
+    const again = runsOf(evidence, `approval/${requestId}`).length > 1;
+    const after = verdict === -1 || again ? [] : records.slice(verdict + 1);
     demand(
       after.every(({ kind, code }) => kind === 'refusal' && code === 'closed'),
       `records of ${requestId} go on after its verdict`,

@@ -51,6 +51,11 @@ function promotions(evidence: Evidence): Breach[] {
       demand(times.length === 1, `version ${version} of ${model} was promoted ${times.length} times`, times);
   }
   for (const [requestId, records] of approvalsByRequest(evidence)) {
+    // One that was reset may conclude again; its first verdict stands, which I2 counts by.
+    if (
+      ofType(evidence, 'approval').some((run) => run.workflowId === `approval/${requestId}` && isReset(run))
+    )
+      continue;
     const verdicts = records.filter(({ kind }) => kind === 'verdict');
     demand(verdicts.length <= 1, `${requestId} has ${verdicts.length} verdicts`, verdicts);
   }

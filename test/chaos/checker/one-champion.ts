@@ -33,10 +33,8 @@ function inOrder(evidence: Evidence): Breach[] {
         breach(`epoch ${after.epoch} of ${model} is older than the one before`, [before.at, after.at]);
     }
     const current = evidence.objects[`models/${model}/current.json`];
-    demand(same(current, history.at(-1)), `current.json of ${model} is not its last epoch`, [
-      current,
-      history.at(-1),
-    ]);
+    const last = evidence.objects[`models/${model}/slots/${epochs.at(-1)}.json`];
+    demand(same(current, last), `current.json of ${model} is not its last epoch`, [current, last]);
   }
   for (const { of } of all(evidence, 'current'))
     demand(slots.has(of), `${of} has a current.json and no epoch`, of);
@@ -48,7 +46,8 @@ function usedOnce(evidence: Evidence): Breach[] {
   const { breaches, demand } = breachesOf('I1');
   for (const { type, outcome, input, workflowId } of allActivities(evidence)) {
     if (type !== 'writeSlots' || outcome !== 'completed') continue;
-    const told = Slots.safeParse(input).data ?? Slots.safeParse((input as { slots?: unknown })?.slots).data;
+    const told = [input, (input as { slots?: unknown }).slots].find((one) => Slots.safeParse(one).success) as
+      Slots | undefined;
     if (!told) continue;
     const filed = evidence.objects[`models/${told.model}/slots/${told.epoch}.json`];
     demand(same(filed, told), `${workflowId} believes in another epoch ${told.epoch} than the store has`, [

@@ -24,7 +24,8 @@ export function rollbacks(evidence: Evidence): Breach[] {
       }
       if (before && isBack(before, after)) breaches.push(...wentBack(evidence, history, before, after));
       const leaving = before?.challenger ?? before?.champion;
-      if (before && leaving && !byRollout(after))
+      // What the entity takes back itself lost its rollout; nobody found fault with it.
+      if (before && leaving && !byRollout(after) && after.by !== 'esteira')
         demand(
           quarantined.has(`${model} ${leaving.version}`),
           `version ${leaving.version} of ${model} was rolled back at epoch ${after.epoch}, and is not barred`,
