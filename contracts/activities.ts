@@ -70,6 +70,8 @@ export interface RetrainActivities {
     request: TriggerRequest;
     disposition: Disposition;
   }): Promise<void>;
+  /** What became of a trigger, by the ledger; null when it never came before. */
+  findDisposition(input: { model: string; id: string }): Promise<Disposition | null>;
   /** Whether a lifecycle still runs; the entity asks when it has heard nothing. */
   isRunning(input: { lifecycleId: string }): Promise<boolean>;
 }

@@ -68,6 +68,11 @@ export function rootFailure(error: unknown): ApplicationFailure | undefined {
   return cause instanceof ApplicationFailure ? cause : undefined;
 }
 
+/** Whether a child was refused because its id is or was in use. By name: a contract knows no workflow library. */
+export function isAlreadyStarted(error: unknown): boolean {
+  return error instanceof Error && error.name === 'WorkflowExecutionAlreadyStartedError';
+}
+
 /** Whether an error, as a workflow or a client caught it, is this permanent failure at heart. */
 export function failedWith(error: unknown, type: PermanentType): boolean {
   return rootFailure(error)?.type === type;

@@ -43,6 +43,9 @@ export const Disposition = z.discriminatedUnion('status', [
 ]);
 export type Disposition = z.infer<typeof Disposition>;
 
+/** `events/<model>/<trigger id>.json`: the ledger remembers for ever, an entity for a thousand triggers. */
+export const LedgerEntry = z.object({ trigger: Trigger, disposition: Disposition });
+
 export const Registration = z.object({
   lifecycleId: LifecycleId,
   package: Artifact,
@@ -51,7 +54,12 @@ export const Registration = z.object({
 });
 export type Registration = z.infer<typeof Registration>;
 
-export const PromotionRequest = z.object({ version: z.int().positive(), lifecycleId: LifecycleId });
+export const PromotionRequest = z.object({
+  version: z.int().positive(),
+  lifecycleId: LifecycleId,
+  /** Run id of the rollout that asks; absent before 0.2.0. */
+  rollout: z.string().max(200).optional(),
+});
 export type PromotionRequest = z.infer<typeof PromotionRequest>;
 
 export const Refusal = z.object({
@@ -75,6 +83,8 @@ export type PromotionAnswer = z.infer<typeof PromotionAnswer>;
 /** Moves a version to a slot: `challenger` with a share, `champion` (ends the rollout), or `none` (takes it back). */
 export const Activation = z.object({
   ticket: z.int().positive(),
+  /** Counts the rollout's own steps, so that one that was delayed cannot undo a later one; absent before 0.2.0. */
+  step: z.int().positive().optional(),
   version: z.int().positive(),
   to: z.enum(['challenger', 'champion', 'none']),
   share: Ratio.default(0),
@@ -137,7 +147,17 @@ export const ModelState = z.object({
   nextVersion: z.int().positive(),
   slots: Slots.nullable(),
   tickets: z.int().nonnegative(),
-  rollout: z.object({ ticket: z.int(), version: z.int(), lifecycleId: LifecycleId }).nullable(),
+  rollout: z
+    .object({
+      ticket: z.int(),
+      version: z.int(),
+      lifecycleId: LifecycleId,
+      run: z.string().optional(),
+      step: z.int().optional(),
+    })
+    .nullable(),
+  /** The last step of the last rollout that ended: asked again, it gets the same answer. */
+  lastStep: z.object({ ticket: z.int(), step: z.int(), epoch: z.int() }).optional(),
 });
 export type ModelState = z.infer<typeof ModelState>;
 

@@ -38,7 +38,7 @@ export function tally(
   const missing = Object.entries(request.policy.need)
     .map(([role, need]) => ({
       role,
-      left: need - decisions.filter((one) => hasRole(request, one.by, role)).length,
+      left: need - new Set(decisions.filter(({ by }) => hasRole(request, by, role)).map(({ by }) => by)).size,
     }))
     .filter(({ left }) => left > 0)
     .map(({ role, left }) => `${left} of ${role}`);

@@ -115,9 +115,22 @@ export const Slots = z.object({
   previous: SlotVersion.nullable(),
   reason: z.string(),
   by: z.string(),
+  /** Run id of the rollout that moved it; absent for a rollback, and before 0.2.0. */
+  rollout: z.string().optional(),
   at: Instant,
 });
 export type Slots = z.infer<typeof Slots>;
+
+/** `spent/<requestId>.json`: the one rollout that an approval carried. */
+export const Spent = z.object({
+  requestId: z.string(),
+  model: ModelName,
+  version: z.int().positive(),
+  rollout: z.string(),
+  epoch: z.int().positive(),
+  at: Instant,
+});
+export type Spent = z.infer<typeof Spent>;
 
 /** One row of the prediction log. Parquet: one column per input `in_<name>` and output `out_<name>`. */
 export const PredictionRow = z.object({

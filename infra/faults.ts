@@ -7,6 +7,41 @@
 
 /** Stage, store, serving or command, then the place. One line each, in the order in which a run passes them. */
 export const failpoints = [
+  // Every recorded stage.
+  ...(['ingest', 'validate', 'prepare', 'train', 'evaluate', 'deploy'] as const).flatMap(
+    (stage) =>
+      [
+        `${stage}:leased`, // nothing is done
+        `${stage}:made`, // all is in the store but the record
+        `${stage}:recorded`, // the record is there, Temporal does not know
+      ] as const,
+  ),
+  'ingest:part', // one part of the data is written, more may follow
+  'ingest:stored', // the dataset is stored, and has no name yet
+  'validate:judged', // perhaps the last good dataset has moved
+  'prepare:part', // one part of the rows is written, more may follow
+  'train:claimed', // the checkpoint is ours, the trainer is not started
+  'train:progress', // the trainer has reported a step
+  'train:checkpoint', // the trainer has a checkpoint, the store does not
+  'train:checkpointed', // the store has it, Temporal does not know
+  'train:trained', // the trainer is done, its model is not stored
+  'evaluate:part', // one part of the holdout is scored
+  'evaluate:scored', // all numbers are known, nothing is stored
+  'approve:record', // the record is to be filed
+  'approve:filed', // it is filed, the workflow does not know
+  'deploy:packaged', // the package is stored, the model entity does not know
+  'deploy:version', // the version is filed, the entity does not know
+  'deploy:checked', // all is in order, no slot has moved
+  'deploy:spent', // the approval is used, no slot has moved
+  'deploy:slots', // the epoch is filed, current.json is the old one
+  'deploy:activated', // current.json has moved, the entity does not know
+  'deploy:barred', // the quarantine is filed, the entity does not know
+  'monitor:looked', // the window is judged, nothing is stored
+  'monitor:filed', // the tick is filed, Temporal does not know
+  'monitor:notified', // the receiver knows, Temporal does not
+  'retrain:fired', // a rule fired, the model entity does not know
+  'retrain:triggered', // the entity has answered, Temporal does not know
+  'retrain:filed', // the ledger has the disposition, the entity does not know
   // Both stores, but where one is named.
   'store:writing', // nothing has been written yet
   'store:chunk', // a piece of a stream is in the temporary file, more may follow

@@ -18,6 +18,7 @@ export async function workflowBundle(cacheDir: string): Promise<WorkflowBundlePa
   if (await stat(codePath).catch(unlessCode('ENOENT'))) return { codePath };
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'workflows', 'index.ts'),
+    payloadConverterPath: join(root, 'workflows', 'payload-converter.ts'),
     logger: new DefaultLogger('WARN'),
   });
   await mkdir(join(codePath, '..'), { recursive: true });

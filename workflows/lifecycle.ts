@@ -107,6 +107,7 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
     workflowId: rolloutWorkflowId(plan.model, version),
     args: [{ model: plan.model, version, lifecycleId, project, bakes: plan.bakes }],
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+    parentClosePolicy: 'REQUEST_CANCEL', // so that it takes its challenger back when the lifecycle is terminated
     staticSummary: `${plan.model} version ${version}`,
     typedSearchAttributes: workflowInfo().typedSearchAttributes,
   });
@@ -129,6 +130,7 @@ async function decide(
   progress.wait(auto ? null : `approval ${requestId}`);
   const verdict = await executeChild(approval, {
     workflowId: approvalWorkflowId(requestId),
+    parentClosePolicy: 'REQUEST_CANCEL', // so that its records end in a verdict
     staticSummary: `May ${plan.model} go live?`,
     typedSearchAttributes: workflowInfo().typedSearchAttributes,
     args: [

@@ -2,9 +2,11 @@
  * The model entity's inbox: every accepted trigger gets exactly one disposition, and at most one
  * lifecycle is in flight. Part of the workflow `model`, which holds the mutex around each call.
  */
-import { ParentClosePolicy, startChild } from '@temporalio/workflow';
+import { ParentClosePolicy, patched, sleep, startChild } from '@temporalio/workflow';
 import type { LifecyclePlan, Trigger } from '../contracts/lifecycle.ts';
 import type { Disposition, ModelState, ProjectSetup, Settled, TriggerRequest } from '../contracts/model.ts';
+import { isAlreadyStarted } from '../contracts/failures.ts';
+import { catchUp } from './catch-up.ts';
 import { lifecycle } from './lifecycle.ts';
 import { quick } from './stages.ts';
 
@@ -25,6 +27,12 @@ export class Inbox {
     if (this.#state.seen.includes(trigger.id)) return { status: 'duplicate' };
     this.#state.seen.push(trigger.id);
     if (setup) this.#state.setup = setup;
+    // 0.2.0: an entity forgets after a thousand triggers, and all that came after the point of a reset.
+    if (patched('ledger-first')) {
+      const filed = await quick.findDisposition({ model: this.#state.model, id: trigger.id });
+      if (filed) await this.#recover(request, filed);
+      if (filed) return { status: 'duplicate' };
+    }
     const disposition = await this.#dispose(request);
     await quick.recordDisposition({ model: this.#state.model, request, disposition });
     return disposition;
@@ -33,6 +41,15 @@ export class Inbox {
   settle({ lifecycleId }: Settled): void {
     if (this.#state.inFlight?.lifecycleId === lifecycleId) this.#state.inFlight = null;
     if (this.#state.rollout?.lifecycleId === lifecycleId) this.#state.rollout = null;
+  }
+
+  /** To be called when the entity goes on as new: the end of a run that another run of the entity started is not told. */
+  async lookAfter(): Promise<void> {
+    const lifecycleId = this.#state.inFlight?.lifecycleId;
+    while (lifecycleId && this.#state.inFlight?.lifecycleId === lifecycleId) {
+      await sleep('5 minutes', { summary: `does ${lifecycleId} still run?` });
+      await this.#forgetLost();
+    }
   }
 
   /** Starts what waited while another ran. Its triggers were answered `merged` when they came. */
@@ -71,12 +88,41 @@ export class Inbox {
     this.settle({ lifecycleId: inFlight.lifecycleId, status: 'lost' });
   }
 
+  /** The trigger was answered in a past that a reset took away: what came of it is found again. */
+  async #recover(request: TriggerRequest, filed: Disposition): Promise<void> {
+    await catchUp(this.#state);
+    if (filed.status === 'started') {
+      const { lifecycleId } = filed;
+      this.#state.lifecycles = Math.max(this.#state.lifecycles, numberOf(lifecycleId));
+      if (this.#state.inFlight || !(await quick.isRunning({ lifecycleId }))) return;
+      this.#state.inFlight = { lifecycleId, trigger: request.trigger };
+      void this.lookAfter();
+    }
+    if (filed.status !== 'merged' || numberOf(filed.behind) < this.#state.lifecycles) return;
+    if (this.#state.setup) this.#state.pending = merged(this.#state.pending, request);
+  }
+
+  /** A number that was used in a past which a reset took away is passed over. */
   async #start(request: TriggerRequest): Promise<string> {
-    const plan = this.#plan(request);
-    this.#state.lifecycles++;
-    this.#state.inFlight = { lifecycleId: plan.lifecycleId, trigger: request.trigger };
-    this.#state.lookedUntil = request.trigger.at;
-    await startChild(lifecycle, {
+    for (;;) {
+      const plan = this.#plan(request);
+      this.#state.lifecycles++;
+      this.#state.inFlight = { lifecycleId: plan.lifecycleId, trigger: request.trigger };
+      this.#state.lookedUntil = request.trigger.at;
+      try {
+        await this.#startChild(plan, request);
+        return plan.lifecycleId;
+      } catch (error) {
+        this.#state.inFlight = null;
+        if (!isAlreadyStarted(error) || !patched('catch-up')) throw error;
+        await catchUp(this.#state);
+      }
+    }
+  }
+
+  async #startChild(plan: LifecyclePlan, request: TriggerRequest): Promise<void> {
+    const child = await startChild(lifecycle, {
+      workflowIdReusePolicy: 'REJECT_DUPLICATE',
       workflowId: plan.lifecycleId,
       args: [plan],
       parentClosePolicy: ParentClosePolicy.ABANDON,
@@ -88,7 +134,10 @@ export class Inbox {
       },
       memo: { trigger: request.trigger },
     });
-    return plan.lifecycleId;
+    // 0.2.0: one that is terminated cannot say goodbye itself. Of one that did, this is told second, and changes nothing.
+    if (!patched('watch-child')) return;
+    const ended = child.result().catch(() => undefined);
+    void ended.then(() => this.settle({ lifecycleId: plan.lifecycleId, status: 'over' }));
   }
 
   #plan({ trigger, drill }: TriggerRequest): LifecyclePlan {
@@ -119,6 +168,11 @@ export class Inbox {
       shuffleLabels: drill?.shuffleLabels ?? false,
     };
   }
+}
+
+/** `lifecycle/flights/3` → 3 */
+function numberOf(lifecycleId: string): number {
+  return Number(lifecycleId.split('/')[2]);
 }
 
 function detailsOf({ window, trigger, champion, project }: LifecyclePlan): string {

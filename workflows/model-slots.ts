@@ -3,8 +3,8 @@
  * holds the mutex around each call. Every change of slots is epoch + 1, written by an activity that
  * checks approval, digests and epoch again where it takes effect.
  */
-import { getExternalWorkflowHandle, log } from '@temporalio/workflow';
-import { failedWith } from '../contracts/failures.ts';
+import { getExternalWorkflowHandle, log, patched } from '@temporalio/workflow';
+import { failedWith, rootFailure } from '../contracts/failures.ts';
 import type {
   Activation,
   ActivationAnswer,
@@ -20,6 +20,7 @@ import type {
 } from '../contracts/model.ts';
 import { rolloutWorkflowId } from '../contracts/search.ts';
 import type { Slots } from '../contracts/serving.ts';
+import { catchUp } from './catch-up.ts';
 import { supersededSignal } from './messages.ts';
 import { quick } from './stages.ts';
 
@@ -31,26 +32,27 @@ export class Slotting {
   }
 
   /** A number per model; the same lifecycle registers once, however often it asks. */
-  async register({ lifecycleId, package: made, onnx, verdict }: Registration): Promise<{ version: number }> {
+  async register(registration: Registration): Promise<{ version: number }> {
+    const { lifecycleId, package: made, onnx, verdict } = registration;
     const known = this.#state.versions.find((one) => one.lifecycleId === lifecycleId);
     if (known) return { version: known.version };
     const version = this.#state.nextVersion;
     const registeredAt = new Date().toISOString();
-    await quick.writeVersion({
-      model: this.#state.model,
-      version,
-      package: made,
-      lifecycleId,
-      registeredAt,
-      verdict,
-    });
+    const { model } = this.#state;
+    try {
+      await quick.writeVersion({ model, version, package: made, lifecycleId, registeredAt, verdict });
+    } catch (error) {
+      if (!failedWith(error, 'StaleEpoch') || !patched('catch-up')) throw error;
+      await catchUp(this.#state);
+      return this.register(registration); // known by now, or the next number is free
+    }
     this.#state.nextVersion++;
     this.#state.versions.push({ version, lifecycleId, package: made, onnx, quarantined: null });
     return { version };
   }
 
   /** The newest version wins: an older rollout under way is superseded, an older request refused. */
-  async requestPromotion({ version, lifecycleId }: PromotionRequest): Promise<PromotionAnswer> {
+  async requestPromotion({ version, lifecycleId, rollout: run }: PromotionRequest): Promise<PromotionAnswer> {
     const unfit = this.#unfit(version);
     if (unfit) return unfit;
     const { rollout, slots } = this.#state;
@@ -58,32 +60,50 @@ export class Slotting {
     if (version < newest) return refused('superseded', `version ${newest} is newer than ${version}`);
     if (rollout && rollout.version !== version) await this.#supersede(`version ${version} is newer`);
     const ticket = ++this.#state.tickets;
-    this.#state.rollout = { ticket, version, lifecycleId };
+    this.#state.rollout = { ticket, version, lifecycleId, ...(run && { run }) };
     return { accepted: true, ticket, champion: slots?.champion?.version ?? null };
   }
 
-  async activate({ ticket, version, to, share, reason }: Activation): Promise<ActivationAnswer> {
-    const { rollout, slots } = this.#state;
+  async activate({ ticket, step, version, to, share, reason }: Activation): Promise<ActivationAnswer> {
+    const { rollout, slots, lastStep } = this.#state;
+    if (step !== undefined && lastStep?.ticket === ticket && step <= lastStep.step) {
+      if (step === lastStep.step) return { accepted: true, epoch: lastStep.epoch }; // the answer was lost
+      return refused('superseded', `step ${step} comes late, after step ${lastStep.step}`);
+    }
     if (rollout?.ticket !== ticket || rollout.version !== version) {
       return refused('superseded', `ticket ${ticket} of version ${version} is no longer valid`);
     }
     const unfit = to === 'none' ? undefined : this.#unfit(version);
     if (unfit) return unfit;
-    const slot = this.#slotOf(version);
     const champion = slots?.champion ?? null;
     const previous = slots?.previous ?? null;
     const change = {
-      challenger: { champion, previous, challenger: { ...slot, share } },
-      champion: { champion: slot, previous: champion, challenger: null },
-      none: { champion, previous, challenger: null },
-    }[to];
+      challenger: () => ({ champion, previous, challenger: { ...this.#slotOf(version), share } }),
+      champion: () => ({ champion: this.#slotOf(version), previous: champion, challenger: null }),
+      none: () => ({ champion, previous, challenger: null }),
+    }[to]();
     if (to === 'none' && !slots?.challenger) {
       this.#state.rollout = null;
       return { accepted: true, epoch: slots?.epoch ?? 1 };
     }
-    const written = await this.#write({ ...change, reason, by: `rollout/${this.#state.model}/${version}` });
+    const by = rolloutWorkflowId(this.#state.model, version);
+    const written = await this.#write({ ...change, reason, by, rollout: rollout.run ?? by });
     if (written.accepted && to !== 'challenger') this.#state.rollout = null;
+    if (written.accepted && step !== undefined) this.#state.lastStep = { ticket, step, epoch: written.epoch };
     return written;
+  }
+
+  /** A challenger whose rollout was terminated, and so could not take it back. */
+  hasOrphan(): boolean {
+    return this.#state.slots?.challenger != null && this.#state.rollout === null;
+  }
+
+  async dropOrphan(): Promise<void> {
+    const { slots } = this.#state;
+    if (!slots || !this.hasOrphan()) return;
+    const { champion, previous } = slots;
+    const reason = `the rollout of version ${slots.challenger!.version} ended without a word`;
+    await this.#write({ champion, previous, challenger: null, reason, by: 'esteira' });
   }
 
   /** Takes epoch + 1 at once; a rollout under way loses its ticket, and its version the challenger slot. */
@@ -98,7 +118,8 @@ export class Slotting {
     const leaving = slots.challenger ?? slots.champion;
     const previous = slots.challenger ? slots.previous : null;
     const written = await this.#write({ champion: target, challenger: null, previous, reason, by });
-    if (!written.accepted) return written;
+    // Whoever asks for it means what serves now, not what this entity last knew: once more, if it has caught up.
+    if (!written.accepted) return this.#state.slots === slots ? written : this.rollback({ by, reason });
     if (leaving) await this.#bar({ version: leaving.version, by, reason: `rolled back: ${reason}` });
     return { accepted: true, epoch: written.epoch, version: target.version };
   }
@@ -114,8 +135,13 @@ export class Slotting {
       await quick.writeSlots(next);
     } catch (error) {
       if (failedWith(error, 'NotApproved'))
-        return refused('not-approved', 'no valid approval covers this package');
-      throw error;
+        return refused(
+          'not-approved',
+          rootFailure(error)?.message ?? 'no valid approval covers this package',
+        );
+      if (!failedWith(error, 'StaleEpoch') || !patched('catch-up')) throw error;
+      await catchUp(this.#state);
+      return refused('superseded', `the slots are at epoch ${this.#state.slots?.epoch} by now`);
     }
     this.#state.slots = next;
     return { accepted: true, epoch };

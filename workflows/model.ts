@@ -11,6 +11,7 @@ import {
   condition,
   continueAsNew,
   log,
+  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -23,6 +24,7 @@ import {
   Quarantine,
   Registration,
   RollbackRequest,
+  Settled,
   TriggerRequest,
 } from '../contracts/model.ts';
 import type { ModelState } from '../contracts/model.ts';
@@ -93,14 +95,24 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
     if (read.success) await shown(() => inbox.accept(read.data));
     else log.warn('a malformed trigger signal was dropped', { model: state.model });
   });
-  setHandler(messages.settledSignal, (settled) => inbox.settle(settled));
+  setHandler(messages.settledSignal, (settled) => {
+    const read = Settled.safeParse(settled);
+    if (read.success) inbox.settle(read.data);
+    else log.warn('a malformed settled signal was dropped', { model: state.model });
+  });
 
   await recalled;
+  if (state.inFlight && patched('watch-child')) void inbox.lookAfter();
   show(state);
+  let dropsOrphans = true;
   for (;;) {
     const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;
-    await condition(() => inbox.hasNext() || full());
-    if (inbox.hasNext()) await shown(() => inbox.startNext());
+    const orphaned = () => dropsOrphans && slotting.hasOrphan() && !mutex.locked;
+    await condition(() => inbox.hasNext() || orphaned() || full());
+    if (orphaned()) {
+      dropsOrphans = patched('orphaned-challenger'); // 0.2.0: until then it stayed until the next rollout
+      if (dropsOrphans) await shown(() => slotting.dropOrphan());
+    } else if (inbox.hasNext()) await shown(() => inbox.startNext());
     else {
       await condition(() => allHandlersFinished() && !mutex.locked);
       await continueAsNew<typeof model>(bounded(state), limit);

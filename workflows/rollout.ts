@@ -29,7 +29,7 @@ export async function rollout(plan: RolloutPlan): Promise<RolloutOutcome> {
   const { model, version } = plan;
   const steps: Observation[] = [];
   let superseded: string | undefined;
-  setHandler(supersededSignal, (reason) => void (superseded = reason));
+  setHandler(supersededSignal, (reason) => void (superseded = String(reason).slice(0, 500)));
   upsertSearchAttributes({ EsteiraStage: ['deploy'], EsteiraState: ['running'], EsteiraVersion: [version] });
 
   const updateId = (step: string) => `${workflowInfo().workflowId}/${workflowInfo().runId}/${step}`;
@@ -37,6 +37,7 @@ export async function rollout(plan: RolloutPlan): Promise<RolloutOutcome> {
     model,
     version,
     lifecycleId: plan.lifecycleId,
+    rollout: workflowInfo().runId,
     updateId: updateId('request'),
   });
   if (!asked.accepted) return finish({ status: 'superseded', reason: asked.detail, steps });
@@ -45,7 +46,7 @@ export async function rollout(plan: RolloutPlan): Promise<RolloutOutcome> {
   let shifts = 0;
   const shift = (change: Pick<Activation, 'to' | 'reason'> & { share?: number }) =>
     quick.shift.executeWithOptions({ summary: `${change.to} ${change.share ?? ''}`.trim() }, [
-      { model, version, ticket, share: 0, ...change, updateId: updateId(`shift-${++shifts}`) },
+      { model, version, ticket, step: ++shifts, share: 0, ...change, updateId: updateId(`shift-${shifts}`) },
     ]);
 
   try {

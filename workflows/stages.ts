@@ -39,6 +39,7 @@ export const quick = proxyActivities<
     AllActivities,
     | 'recordApproval'
     | 'recordDisposition'
+    | 'findDisposition'
     | 'isRunning'
     | 'writeVersion'
     | 'writeSlots'

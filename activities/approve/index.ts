@@ -1,11 +1,14 @@
 /**
  * Approve: files what was asked, decided, refused and concluded, one object each, in order.
  *
- * The workflow numbers the records, so a second attempt meets its own first one and is done.
+ * The workflow numbers the records, so a second attempt meets its own first one and is done. A workflow that was
+ * reset numbers from the start again: what it repeats is filed already, and what is new goes to the end. Nothing
+ * that was filed is ever replaced.
  */
 import { ApprovalRecord } from '../../contracts/approval.ts';
 import type { ApproveActivities } from '../../contracts/activities.ts';
-import { parse, permanent } from '../../contracts/failures.ts';
+import { parse } from '../../contracts/failures.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 
@@ -13,12 +16,19 @@ export function createApprove({ store }: { store: Store }): ApproveActivities {
   return {
     async recordApproval(input) {
       const record = parse(ApprovalRecord, input);
-      const key = `approvals/${record.requestId}/${record.n}.json`;
-      if (await createJson(store, key, record)) return;
-      const filed = await readJson(store, key, ApprovalRecord);
-      if (canonicalJson(filed?.value) === canonicalJson(record)) return;
-      // A workflow that was reset numbers from the start again; the first filing stands.
-      throw permanent('InvalidInput', `${key} is filed already, with other words`, { issues: [key] });
+      await failpoint('approve:record');
+      for (let n = record.n; ; n++) {
+        const key = `approvals/${record.requestId}/${n}.json`;
+        if (await createJson(store, key, { ...record, n })) break;
+        const filed = await readJson(store, key, ApprovalRecord);
+        if (filed && said(filed.value) === said(record)) break;
+      }
+      await failpoint('approve:filed');
     },
   };
+}
+
+/** All of a record but when, and under which number. */
+function said(record: ApprovalRecord): string {
+  return canonicalJson({ ...record, n: undefined, at: undefined });
 }

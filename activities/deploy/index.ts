@@ -2,13 +2,12 @@
  * Deploy: packages an approved model and registers it, and serves the rollout: asks the entity for
  * shifts of traffic, watches replicas, and, for the entity, writes slots where they take effect.
  */
-import { Context } from '@temporalio/activity';
 import type { DeployActivities } from '../../contracts/activities.ts';
 import { parse } from '../../contracts/failures.ts';
-import { stages } from '../../contracts/lifecycle.ts';
 import type { StageActivities } from '../../contracts/lifecycle.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import { Slots, VersionRecord } from '../../contracts/serving.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { readJsonBlob } from '../../infra/store/json.ts';
 import { buildPackage } from './package.ts';
 import type { PackageDeps } from './package.ts';
@@ -16,7 +15,7 @@ import type { ModelMessages } from './messages.ts';
 import { observe, settle } from './replicas.ts';
 import { recall, writeQuarantine } from './recall.ts';
 import { writeSlots, writeVersion } from './slots.ts';
-import { writeRecord } from '../record.ts';
+import { recorded } from '../record.ts';
 
 export interface DeployDeps extends PackageDeps {
   models: ModelMessages;
@@ -27,27 +26,20 @@ export interface DeployDeps extends PackageDeps {
 export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> & DeployActivities {
   const { store, models } = deps;
   return {
-    async deploy(raw) {
-      const input = parse(stages.deploy.input, raw);
-      const startedAt = new Date();
-      const { stored, onnx } = await buildPackage(deps, input);
-      const { lifecycleId, verdict } = input;
-      const { model } = verdict.subject;
-      const registration = { lifecycleId, package: stored, onnx, verdict };
-      const { version } = await models.update(model, 'register', registration, `register/${lifecycleId}`);
-      const output = { version, package: stored };
-      await writeRecord(store, {
-        stage: 'deploy',
-        lifecycleId,
-        attempt: Context.current().info.attempt,
-        startedAt,
-        input,
-        output,
-        inputs: { candidate: onnx, scorecard: input.scorecard.scorecard, project: input.project },
-        details: {},
-      });
-      return output;
-    },
+    deploy: (unparsed) =>
+      recorded(store, 'deploy', unparsed, async (input) => {
+        const { stored, onnx } = await buildPackage(deps, input);
+        const { lifecycleId, verdict } = input;
+        const { model } = verdict.subject;
+        await failpoint('deploy:packaged');
+        const registration = { lifecycleId, package: stored, onnx, verdict };
+        const { version } = await models.update(model, 'register', registration, `register/${lifecycleId}`);
+        return {
+          output: { version, package: stored },
+          inputs: { candidate: onnx, scorecard: input.scorecard.scorecard, project: input.project },
+          details: {},
+        };
+      }),
     requestPromotion: ({ model, updateId, ...request }) =>
       models.update(model, 'requestPromotion', request, updateId),
     shift: ({ model, updateId, ...change }) => models.update(model, 'activate', change, updateId),

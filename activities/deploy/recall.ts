@@ -7,19 +7,19 @@ import { parse } from '../../contracts/failures.ts';
 import { Quarantine } from '../../contracts/model.ts';
 import type { Recalled } from '../../contracts/model.ts';
 import { Package, Slots, VersionRecord } from '../../contracts/serving.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
-import { currentKey, versionKey } from './slots.ts';
+import { currentKey, quarantineKey, versionKey } from './slots.ts';
 
 /** As many as the entity keeps in its state. */
 const versionsAtMost = 200;
-
-const quarantineKey = (model: string, version: number) => `models/${model}/quarantine/${version}.json`;
 
 /** The first reason stands. */
 export async function writeQuarantine(store: Store, record: Quarantine & { model: string }): Promise<void> {
   const { version, by, reason } = parse(Quarantine, record);
   await createJson(store, quarantineKey(parse(ModelName, record.model), version), { version, by, reason });
+  await failpoint('deploy:barred');
 }
 
 export async function recall(store: Store, model: string): Promise<Recalled> {

@@ -6,20 +6,26 @@ import { ApprovalRecord } from '../../contracts/approval.ts';
 import type { Decision } from '../../contracts/approval.ts';
 import { permanent } from '../../contracts/failures.ts';
 import { PinnedProject } from '../../contracts/project.ts';
-import { tally } from '../../contracts/quorum.ts';
-import { Package, Slots, VersionRecord } from '../../contracts/serving.ts';
+import { refusal, tally } from '../../contracts/quorum.ts';
+import { Package, Slots, Spent, VersionRecord } from '../../contracts/serving.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 
 export const versionKey = (model: string, version: number) => `models/${model}/versions/${version}.json`;
 export const currentKey = (model: string) => `models/${model}/current.json`;
+export const quarantineKey = (model: string, version: number) => `models/${model}/quarantine/${version}.json`;
+export const spentKey = (requestId: string) => `spent/${requestId}.json`;
 
 /** @throws `StaleEpoch` when this number was given to another package. */
 export async function writeVersion(store: Store, record: VersionRecord): Promise<void> {
   const { model, version } = record;
-  if (await createJson(store, versionKey(model, version), record)) return;
+  const created = await createJson(store, versionKey(model, version), record);
+  await failpoint('deploy:version');
+  if (created) return;
   const filed = await readJson(store, versionKey(model, version), VersionRecord);
-  if (filed?.value.package.sha256 === record.package.sha256) return;
+  const same = filed?.value.lifecycleId === record.lifecycleId;
+  if (same && filed?.value.package.sha256 === record.package.sha256) return;
   const message = `version ${version} of ${model} is another package already`;
   throw permanent('StaleEpoch', message, { model, epoch: version, current: version });
 }
@@ -27,8 +33,12 @@ export async function writeVersion(store: Store, record: VersionRecord): Promise
 /**
  * Writes `slots/<epoch>.json` once and moves `current.json` to it by compare-and-swap.
  *
+ * An approval carries one rollout: what enters a slot spends it, and what another rollout has spent is refused, so
+ * that a finished run which is reset cannot deploy again. Without a rollout (a rollback) nothing may enter: the
+ * champion is the one that is, or the one before.
+ *
  * @throws `StaleEpoch` when a newer epoch, or another change of the same epoch, is in the store
- * @throws `NotApproved` when a version in a slot has no valid approval of exactly its digests
+ * @throws `NotApproved` when a version in a slot has no valid approval of exactly its digests, or is quarantined
  */
 export async function writeSlots(store: Store, slots: Slots): Promise<void> {
   const { model, epoch } = slots;
@@ -37,17 +47,57 @@ export async function writeSlots(store: Store, slots: Slots): Promise<void> {
     if (canonicalJson(current.value) === canonicalJson(slots)) return;
     throw stale(slots, current.value.epoch);
   }
-  for (const slot of [slots.champion, slots.challenger]) {
-    if (slot) await checkApproval(store, model, slot.version, slot.package.sha256);
-  }
+  await checkSlots(store, slots, current?.value);
   const key = `models/${model}/slots/${epoch}.json`;
   if (!(await createJson(store, key, slots))) {
     const filed = await readJson(store, key, Slots);
     if (canonicalJson(filed?.value) !== canonicalJson(slots)) throw stale(slots, epoch);
   }
+  await failpoint('deploy:slots');
   const swapped = await swapJson(store, currentKey(model), slots, current?.etag);
   if (swapped === undefined)
     throw new Error(`current.json of ${model} moved while epoch ${epoch} was written`);
+  await failpoint('deploy:activated');
+}
+
+async function checkSlots(store: Store, slots: Slots, current: Slots | undefined): Promise<void> {
+  const { model, epoch, champion, challenger, rollout } = slots;
+  const before = new Set([current?.champion, current?.previous].map((slot) => slot?.version));
+  const requests = new Map<number, string>();
+  for (const slot of [champion, challenger]) {
+    if (!slot) continue;
+    requests.set(slot.version, await checkApproval(store, model, slot.version, slot.package.sha256));
+    if (slot.version === current?.champion?.version && slot === champion) continue; // it stays where it is
+    if (await store.read(quarantineKey(model, slot.version)))
+      throw refused(model, slot.version, 'it is quarantined');
+    if (rollout === undefined && !(slot === champion && before.has(slot.version)))
+      throw refused(model, slot.version, 'it was never the champion, and no rollout brings it');
+  }
+  await failpoint('deploy:checked');
+  const brought = challenger ?? (champion?.version === current?.champion?.version ? null : champion);
+  if (rollout !== undefined && brought)
+    await spend(store, {
+      requestId: requests.get(brought.version)!,
+      model,
+      version: brought.version,
+      rollout,
+      epoch,
+    });
+  await failpoint('deploy:spent');
+}
+
+/** The first use stands for ever. */
+async function spend(store: Store, use: Omit<Spent, 'at'>): Promise<void> {
+  const key = spentKey(use.requestId);
+  if (await createJson(store, key, { ...use, at: new Date().toISOString() })) return;
+  const filed = (await readJson(store, key, Spent))?.value;
+  if (filed?.rollout === use.rollout && filed.version === use.version) return;
+  const why = `approval ${use.requestId} was used at epoch ${filed?.epoch} already, by another rollout`;
+  throw refused(use.model, use.version, why);
+}
+
+function refused(model: string, version: number, why: string): Error {
+  return permanent('NotApproved', `version ${version} of ${model} may not serve: ${why}`, { model, version });
 }
 
 function stale({ model, epoch }: Slots, current: number): Error {
@@ -55,15 +105,14 @@ function stale({ model, epoch }: Slots, current: number): Error {
   return permanent('StaleEpoch', message, { model, epoch, current });
 }
 
-/** Reads everything anew from the store; the workflow's word is not enough. */
+/** Reads everything anew from the store; the workflow's word is not enough. @returns the approval's request id */
 async function checkApproval(
   store: Store,
   model: string,
   version: number,
   packageDigest: string,
-): Promise<void> {
-  const refuse = (why: string) =>
-    permanent('NotApproved', `version ${version} of ${model} may not serve: ${why}`, { model, version });
+): Promise<string> {
+  const refuse = (why: string) => refused(model, version, why);
   const record = await readJson(store, versionKey(model, version), VersionRecord);
   if (!record) throw refuse('it is not registered');
   if (record.value.package.sha256 !== packageDigest) throw refuse('its package is not the registered one');
@@ -89,9 +138,13 @@ async function checkApproval(
   };
   const mayBeAuto = asked.policy.policy === 'auto' || asked.policy.autoForRetrain;
   if (asked.auto && !mayBeAuto) throw refuse('its policy asks people');
-  const decisions = records.filter((one) => one.kind === 'decision').map(asDecision);
-  if (tally(asked, decisions).status !== 'approved') throw refuse(`approval ${requestId} lacks decisions`);
+  const decisions = records.filter((one) => one.kind === 'decision' && one.n < verdict.n).map(asDecision);
+  const counted = decisions.filter((one, i) => !refusal(asked, decisions.slice(0, i), one));
+  if (tally(asked, counted).status !== 'approved') throw refuse(`approval ${requestId} lacks decisions`);
+  return requestId;
 }
+
+/** In the order of their filing: a workflow that was reset may have added another verdict, but the first stands. */
 
 async function approvalRecords(store: Store, requestId: string): Promise<ApprovalRecord[]> {
   const records: ApprovalRecord[] = [];
@@ -99,7 +152,7 @@ async function approvalRecords(store: Store, requestId: string): Promise<Approva
     const found = await readJson(store, key, ApprovalRecord);
     if (found) records.push(found.value);
   }
-  return records;
+  return records.toSorted((a, b) => a.n - b.n);
 }
 
 function asDecision({ approved, by, reason }: ApprovalRecord): Decision {

@@ -9,17 +9,17 @@ import { readFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { Scorecard } from '../../contracts/evaluation.ts';
-import { parse, permanent } from '../../contracts/failures.ts';
-import { stages } from '../../contracts/lifecycle.ts';
+import { permanent } from '../../contracts/failures.ts';
 import type { Input, Output, StageActivities } from '../../contracts/lifecycle.ts';
 import { PreparedManifest } from '../../contracts/prepared.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import type { Child, ChildOptions } from '../../infra/child.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { readSignature } from '../../infra/onnx/signature.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
-import { writeRecord } from '../record.ts';
+import { recorded } from '../record.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { judgeGates } from './gates.ts';
 import { readHoldout, refuseOneClass } from './holdout.ts';
@@ -37,33 +37,26 @@ export interface EvaluateDeps {
 
 export function createEvaluate(deps: EvaluateDeps): Pick<StageActivities, 'evaluate'> {
   return {
-    async evaluate(unparsed) {
-      const input = parse(stages.evaluate.input, unparsed);
-      const startedAt = new Date();
-      const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
-      refuseMovedGates(pinned);
-      const manifest = await readJsonBlob(deps.store, input.prepared.manifest, PreparedManifest);
-      const scorecard = await withWorkFolder(deps.workDir, 'evaluate', (folder) =>
-        scoreIn(folder, { deps, input, pinned, manifest }),
-      );
-      const output = await file(deps.store, input, pinned, scorecard);
-      await writeRecord(deps.store, {
-        stage: 'evaluate',
-        lifecycleId: input.lifecycleId,
-        attempt: Context.current().info.attempt,
-        startedAt,
-        input,
-        output,
-        inputs: {
-          project: input.project,
-          prepared: input.prepared.manifest,
-          candidate: input.candidate.model,
-          ...(input.champion ? { champion: input.champion.model } : {}),
-        },
-        details: { intervals: '95 %, Poisson bootstrap, 200 replicates, seed 1' },
-      });
-      return output;
-    },
+    evaluate: (unparsed) =>
+      recorded(deps.store, 'evaluate', unparsed, async (input) => {
+        const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
+        refuseMovedGates(pinned);
+        const manifest = await readJsonBlob(deps.store, input.prepared.manifest, PreparedManifest);
+        const scorecard = await withWorkFolder(deps.workDir, 'evaluate', (folder) =>
+          scoreIn(folder, { deps, input, pinned, manifest }),
+        );
+        await failpoint('evaluate:scored');
+        return {
+          output: await file(deps.store, input, pinned, scorecard),
+          inputs: {
+            project: input.project,
+            prepared: input.prepared.manifest,
+            candidate: input.candidate.model,
+            ...(input.champion ? { champion: input.champion.model } : {}),
+          },
+          details: { intervals: '95 %, Poisson bootstrap, 200 replicates, seed 1' },
+        };
+      }),
   };
 }
 

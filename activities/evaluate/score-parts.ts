@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { permanent } from '../../contracts/failures.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import type { Child, ChildOptions } from '../../infra/child.ts';
 import { ScorerEvent } from './scorer-protocol.ts';
 import type { ScorerRequest } from './scorer-protocol.ts';
@@ -49,6 +50,7 @@ export async function scoreParts(
 async function hear(child: Child, scored: (rows: number) => void): Promise<void> {
   for await (const line of child.events) {
     const event = ScorerEvent.parse(line);
+    await failpoint('evaluate:part');
     if (event.event === 'progress') scored(event.rows);
     else throw permanent('ScoreNotFinite', `row ${event.row} has no finite prediction`, { row: event.row });
   }

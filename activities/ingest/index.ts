@@ -12,11 +12,11 @@ import type { Window } from '../../contracts/artifact.ts';
 import { DatasetManifest } from '../../contracts/dataset.ts';
 import type { Column, Part } from '../../contracts/dataset.ts';
 import { parse, permanent } from '../../contracts/failures.ts';
-import { stages } from '../../contracts/lifecycle.ts';
 import type { StageActivities } from '../../contracts/lifecycle.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { sha256 } from '../../infra/digest.ts';
@@ -24,7 +24,7 @@ import { canonicalType, selectWindow } from './select.ts';
 import { openSources } from './sources.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
-import { writeRecord } from '../record.ts';
+import { recorded } from '../record.ts';
 
 /** Rows a part: large enough to scan fast, small enough to hand to another machine. */
 export const rowsPerPart = 131_072;
@@ -35,29 +35,22 @@ export interface IngestDeps extends EngineDeps {
 
 export function createIngest(deps: IngestDeps): Pick<StageActivities, 'ingest'> {
   return {
-    async ingest(unparsed) {
-      const input = parse(stages.ingest.input, unparsed);
-      const startedAt = new Date();
-      const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
-      const manifest = await withEngine(deps, 'ingest', (db, folder) =>
-        read(deps.store, db, folder, pinned, input.window),
-      );
-      const stored = await putJsonBlob(deps.store, manifest);
-      const { name, rows } = manifest;
-      await createJson(deps.store, `datasets/${name}/${stored.sha256}.json`, manifest);
-      const output = { name, digest: stored.sha256, manifest: stored, rows };
-      await writeRecord(deps.store, {
-        stage: 'ingest',
-        lifecycleId: input.lifecycleId,
-        attempt: Context.current().info.attempt,
-        startedAt,
-        input,
-        output,
-        inputs: { project: input.project },
-        details: { sources: manifest.sources, watermark: manifest.last, gitCommit: pinned.gitCommit },
-      });
-      return output;
-    },
+    ingest: (unparsed) =>
+      recorded(deps.store, 'ingest', unparsed, async (input) => {
+        const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
+        const manifest = await withEngine(deps, 'ingest', (db, folder) =>
+          read(deps.store, db, folder, pinned, input.window),
+        );
+        const stored = await putJsonBlob(deps.store, manifest);
+        const { name, rows } = manifest;
+        await failpoint('ingest:stored');
+        await createJson(deps.store, `datasets/${name}/${stored.sha256}.json`, manifest);
+        return {
+          output: { name, digest: stored.sha256, manifest: stored, rows },
+          inputs: { project: input.project },
+          details: { sources: manifest.sources, watermark: manifest.last, gitCommit: pinned.gitCommit },
+        };
+      }),
   };
 }
 
@@ -136,6 +129,7 @@ async function fileParts(store: Store, db: DuckDb, folder: string, rows: number)
     );
     parts.push({ artifact: await store.putFile(path, 'application/vnd.apache.parquet'), rows: until - from });
     await rm(path);
+    await failpoint('ingest:part');
     Context.current().heartbeat({ rows: until, of: rows });
   }
   return parts;

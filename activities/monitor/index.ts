@@ -10,6 +10,7 @@ import type { TickSummary } from '../../contracts/monitor.ts';
 import { durationMs, PinnedProject } from '../../contracts/project.ts';
 import type { Project } from '../../contracts/project.ts';
 import { Package, Slots } from '../../contracts/serving.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { createJson, putJsonBlob, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
@@ -32,8 +33,10 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
     async monitor(input) {
       const window = parse(Window, input.window);
       const record = await withEngine(deps, 'monitor', (db) => look(deps.store, db, input.model, window));
+      await failpoint('monitor:looked');
       const tick = window.until.replaceAll(/[:.]/g, '-');
       await createJson(deps.store, `monitor/${input.model}/${tick}.json`, record);
+      await failpoint('monitor:filed');
       return summaryOf(record, tick, await putJsonBlob(deps.store, record));
     },
     async notify({ model, tick }) {
@@ -41,6 +44,7 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
       const champion = await championOf(deps.store, model);
       const webhook = champion?.project.monitor.webhook;
       if (webhook) await deps.post(webhook, { model, window: tick.window, alerts: tick.alerts });
+      await failpoint('monitor:notified');
     },
   };
 }

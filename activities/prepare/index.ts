@@ -8,8 +8,6 @@
 import { Context } from '@temporalio/activity';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { DatasetManifest } from '../../contracts/dataset.ts';
-import { parse } from '../../contracts/failures.ts';
-import { stages } from '../../contracts/lifecycle.ts';
 import type { Input, StageActivities } from '../../contracts/lifecycle.ts';
 import type { PreparedManifest } from '../../contracts/prepared.ts';
 import { PinnedProject } from '../../contracts/project.ts';
@@ -17,7 +15,7 @@ import type { Project } from '../../contracts/project.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
-import { writeRecord } from '../record.ts';
+import { recorded } from '../record.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { describeFitted, layoutOf } from './fitted.ts';
 import type { Fitted } from './fitted.ts';
@@ -38,27 +36,22 @@ export interface PrepareDeps {
 
 export function createPrepare(deps: PrepareDeps): Pick<StageActivities, 'prepare'> {
   return {
-    async prepare(unparsed) {
-      const input = parse(stages.prepare.input, unparsed);
-      const startedAt = new Date();
-      const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
-      const dataset = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
-      const prepared = await withWorkFolder(deps.workDir, 'prepare', (folder) =>
-        withDatabase(deps, folder, (db) => prepareRows({ deps, db, folder, input, project, dataset })),
-      );
-      const output = { manifest: await putJsonBlob(deps.store, prepared), rows: prepared.rows };
-      await writeRecord(deps.store, {
-        stage: 'prepare',
-        lifecycleId: input.lifecycleId,
-        attempt: Context.current().info.attempt,
-        startedAt,
-        input,
-        output,
-        inputs: { project: input.project, dataset: input.dataset.manifest },
-        details: { dropped: dataset.rows - sum(prepared.rows), shuffledLabels: input.shuffleLabels ?? false },
-      });
-      return output;
-    },
+    prepare: (unparsed) =>
+      recorded(deps.store, 'prepare', unparsed, async (input) => {
+        const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
+        const dataset = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
+        const prepared = await withWorkFolder(deps.workDir, 'prepare', (folder) =>
+          withDatabase(deps, folder, (db) => prepareRows({ deps, db, folder, input, project, dataset })),
+        );
+        return {
+          output: { manifest: await putJsonBlob(deps.store, prepared), rows: prepared.rows },
+          inputs: { project: input.project, dataset: input.dataset.manifest },
+          details: {
+            dropped: dataset.rows - sum(prepared.rows),
+            shuffledLabels: input.shuffleLabels ?? false,
+          },
+        };
+      }),
   };
 }
 

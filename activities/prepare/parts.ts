@@ -1,6 +1,7 @@
 /** Writes ranges of the table `ordered` as Parquet parts into the store, one after another. */
 import { join } from 'node:path';
 import type { Part } from '../../contracts/dataset.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { quoteLiteral } from '../../infra/duckdb.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import type { Store } from '../../infra/store/store.ts';
@@ -34,6 +35,7 @@ export async function writeParts(
        ORDER BY ordered.rowid) TO ${quoteLiteral(path)} (FORMAT parquet, ROW_GROUP_SIZE ${partRows})`,
     );
     parts.push({ artifact: await store.putFile(path, 'application/vnd.apache.parquet'), rows });
+    await failpoint('prepare:part');
     wrote(rows);
   }
   return parts;

@@ -4,12 +4,15 @@
  * counts once.
  */
 import type { RetrainActivities } from '../../contracts/activities.ts';
+import { ModelName } from '../../contracts/artifact.ts';
+import { parse } from '../../contracts/failures.ts';
+import { LedgerEntry } from '../../contracts/model.ts';
 import { TickRecord } from '../../contracts/monitor.ts';
 import type { RetrainAnswer, TickSummary } from '../../contracts/monitor.ts';
-import { canonicalJson, createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
+import { failpoint } from '../../infra/failpoint.ts';
+import { createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import { sha256 } from '../../infra/digest.ts';
 import type { Store } from '../../infra/store/store.ts';
-import { z } from 'zod';
 import type { ModelMessages } from '../deploy/messages.ts';
 import { openSources } from '../ingest/sources.ts';
 import { selectWindow } from '../ingest/select.ts';
@@ -45,23 +48,26 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
           .slice(0, 2_000),
         at: tick.window.until,
       };
+      await failpoint('retrain:fired');
       const disposition = await deps.models.update(model, 'trigger', { trigger }, `trigger/${trigger.id}`);
+      await failpoint('retrain:triggered');
       return rules.map(({ rule, reason }): RetrainAnswer => ({ rule, reason, disposition }));
     },
     async recordDisposition({ model, request, disposition }) {
       const { trigger } = request;
-      const key = `events/${model}/${fileName(trigger.id)}`;
-      const entry = { trigger, disposition };
-      if (await createJson(deps.store, `${key}.json`, entry)) return;
-      const filed = await readJson(deps.store, `${key}.json`, z.unknown());
-      if (canonicalJson(filed?.value) !== canonicalJson(entry)) {
-        // The entity forgets ids after a thousand; the ledger does not. The first answer stands.
-        await createJson(deps.store, `${key}-again-${Date.now()}.json`, entry);
-      }
+      // The first answer stands: the entity asks here before it acts, so another can only come from a reset.
+      await createJson(deps.store, ledgerKey(model, trigger.id), { trigger, disposition });
+      await failpoint('retrain:filed');
+    },
+    async findDisposition({ model, id }) {
+      const filed = await readJson(deps.store, ledgerKey(model, id), LedgerEntry);
+      return filed?.value.disposition ?? null;
     },
     isRunning: ({ lifecycleId }) => deps.isRunning(lifecycleId),
   };
 }
+
+const ledgerKey = (model: string, id: string) => `events/${parse(ModelName, model)}/${fileName(id)}.json`;
 
 /** An id as people gave it where it is fit for a path, else its digest. */
 function fileName(id: string): string {

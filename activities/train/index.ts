@@ -11,17 +11,17 @@ import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import { Artifact } from '../../contracts/artifact.ts';
 import type { Part } from '../../contracts/dataset.ts';
-import { parse } from '../../contracts/failures.ts';
-import { stages } from '../../contracts/lifecycle.ts';
 import type { Input, Output, StageActivities } from '../../contracts/lifecycle.ts';
 import { PreparedManifest } from '../../contracts/prepared.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import type { TrainerRequest } from '../../contracts/trainer.ts';
 import type { Child, ChildOptions } from '../../infra/child.ts';
 import { hasCode } from '../../infra/errno.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
-import { writeRecord } from '../record.ts';
+import { recorded } from '../record.ts';
+import type { Lease } from '../lease.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { claimCheckpoints } from './checkpoints.ts';
 import type { Checkpoints } from './checkpoints.ts';
@@ -46,36 +46,28 @@ type Beat = z.infer<typeof Beat>;
 
 export function createTrain(deps: TrainDeps): Pick<StageActivities, 'train'> {
   return {
-    async train(unparsed) {
-      const input = parse(stages.train.input, unparsed);
-      const { info } = Context.current();
-      const startedAt = new Date();
-      const { trained, resumedFrom } = await withWorkFolder(deps.workDir, 'train', (folder) =>
-        trainIn(folder, deps, input),
-      );
-      const output = { ...trained, seconds: (Date.now() - startedAt.getTime()) / 1_000 };
-      await writeRecord(deps.store, {
-        stage: 'train',
-        lifecycleId: input.lifecycleId,
-        attempt: info.attempt,
-        startedAt,
-        input,
-        output,
-        inputs: { project: input.project, prepared: input.prepared.manifest },
-        details: { resumedFrom },
-      });
-      return output;
-    },
+    train: (unparsed) =>
+      recorded(deps.store, 'train', unparsed, async (input, lease) => {
+        const startedAt = Date.now();
+        const { trained, resumedFrom } = await withWorkFolder(deps.workDir, 'train', (folder) =>
+          trainIn(folder, deps, input, lease),
+        );
+        return {
+          output: { ...trained, seconds: (Date.now() - startedAt) / 1_000 },
+          inputs: { project: input.project, prepared: input.prepared.manifest },
+          details: { resumedFrom },
+        };
+      }),
   };
 }
 
-async function trainIn(folder: string, deps: TrainDeps, input: Input<'train'>) {
+async function trainIn(folder: string, deps: TrainDeps, input: Input<'train'>, lease: Lease) {
   const { store } = deps;
-  const { info, cancellationSignal } = Context.current();
+  const { cancellationSignal } = Context.current();
   const { project, root } = await readJsonBlob(store, input.project, PinnedProject);
   const manifest = await readJsonBlob(store, input.prepared.manifest, PreparedManifest);
-  const owner = `${info.workflowExecution?.runId ?? 'local'}/${info.activityId}/${info.attempt}`;
-  const checkpoints = await claimCheckpoints(store, input, owner, lastBeat()?.checkpoint);
+  const checkpoints = await claimCheckpoints(store, input, lease, lastBeat()?.checkpoint);
+  await failpoint('train:claimed');
   const requestPath = await writeRequest(folder, store, project.trainer, manifest, checkpoints.last);
 
   const lines: string[] = [];
@@ -84,6 +76,7 @@ async function trainIn(folder: string, deps: TrainDeps, input: Input<'train'>) {
   const { beat, listener } = listenerOf(checkpoints);
   const { path, metrics } = await hearTrainer(child, listener, lines, cancellationSignal);
 
+  await failpoint('train:trained');
   const transform = await readFile(await store.localPath(manifest.transform));
   const packaged = packageModel(manifest, transform, await readFile(path), `trainer:${path}`);
   const model = await store.putBlob(packaged, 'application/onnx');
@@ -152,14 +145,17 @@ function listenerOf(checkpoints: Checkpoints) {
   return {
     beat,
     listener: {
-      progress(step: number, steps: number, metrics: Record<string, number>) {
+      async progress(step: number, steps: number, metrics: Record<string, number>) {
         Object.assign(beat, { step, steps, metrics: { ...beat.metrics, ...finite(metrics) } });
         send();
+        await failpoint('train:progress');
       },
       async checkpoint(path: string) {
         const { step } = beat;
+        await failpoint('train:checkpoint');
         const checkpoint = await checkpoints.save(path, step).catch(unlessReplaced(path));
         if (!checkpoint) return;
+        await failpoint('train:checkpointed');
         beat.checkpoint = { step, checkpoint };
         send();
       },

@@ -5,7 +5,7 @@ import { TrainerEvent } from '../../contracts/trainer.ts';
 import type { Child } from '../../infra/child.ts';
 
 export interface Listener {
-  progress(step: number, steps: number, metrics: Record<string, number>): void;
+  progress(step: number, steps: number, metrics: Record<string, number>): Promise<void>;
   checkpoint(path: string): Promise<void>;
 }
 
@@ -60,7 +60,7 @@ async function hear(child: Child, listener: Listener) {
     const { success, data: event } = TrainerEvent.safeParse(line);
     // Programs print JSON for reasons of their own; a word of the protocol is spelled as it is there.
     if (!success) continue;
-    if (event.event === 'progress') listener.progress(event.step, event.steps, event.metrics);
+    if (event.event === 'progress') await listener.progress(event.step, event.steps, event.metrics);
     if (event.event === 'checkpoint') await listener.checkpoint(event.path);
     if (event.event === 'diverged') divergedAt = event.step;
     if (event.event === 'model') model = { path: event.path, metrics: event.metrics };

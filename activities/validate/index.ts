@@ -2,14 +2,12 @@
  * Validate: holds a dataset version against the project's checks and the schema of the last good
  * version, and files its profile. A broken `error` check is an outcome, not a failure.
  */
-import { Context } from '@temporalio/activity';
 import { DatasetManifest } from '../../contracts/dataset.ts';
-import { parse } from '../../contracts/failures.ts';
-import { stages } from '../../contracts/lifecycle.ts';
 import type { BrokenCheck, StageActivities } from '../../contracts/lifecycle.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteLiteral } from '../../infra/duckdb.ts';
+import { failpoint } from '../../infra/failpoint.ts';
 import { putJsonBlob, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { countingOf, examplesOf, judge } from './checks.ts';
@@ -17,7 +15,7 @@ import { profileOf } from './profile.ts';
 import { compareSchemas } from './schema.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
-import { writeRecord } from '../record.ts';
+import { recorded } from '../record.ts';
 
 export interface ValidateDeps extends EngineDeps {
   store: Store;
@@ -27,40 +25,34 @@ const examplesAtMost = 10;
 
 export function createValidate(deps: ValidateDeps): Pick<StageActivities, 'validate'> {
   return {
-    async validate(unparsed) {
-      const input = parse(stages.validate.input, unparsed);
-      const startedAt = new Date();
-      const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
-      const manifest = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
-      const lastGood = await readJson(deps.store, lastGoodKey(manifest.name), DatasetManifest);
-      const { broken, profile } = await withEngine(deps, 'validate', async (db) => {
-        await openParts(db, deps.store, manifest);
-        return {
-          broken: await breaches(db, project.checks, manifest),
-          profile: await profileOf(db, manifest),
+    validate: (unparsed) =>
+      recorded(deps.store, 'validate', unparsed, async (input) => {
+        const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
+        const manifest = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
+        const lastGood = await readJson(deps.store, lastGoodKey(manifest.name), DatasetManifest);
+        const { broken, profile } = await withEngine(deps, 'validate', async (db) => {
+          await openParts(db, deps.store, manifest);
+          return {
+            broken: await breaches(db, project.checks, manifest),
+            profile: await profileOf(db, manifest),
+          };
+        });
+        broken.push(...compareSchemas(lastGood?.value, manifest));
+        const passed = broken.every((one) => one.severity === 'warn');
+        if (passed) await swapJson(deps.store, lastGoodKey(manifest.name), manifest, lastGood?.etag);
+        await failpoint('validate:judged');
+        const output = {
+          passed,
+          broken: broken.slice(0, 50),
+          checks: project.checks.length + 1, // the schema's comparison is one more
+          profile: await putJsonBlob(deps.store, profile),
         };
-      });
-      broken.push(...compareSchemas(lastGood?.value, manifest));
-      const passed = broken.every((one) => one.severity === 'warn');
-      if (passed) await swapJson(deps.store, lastGoodKey(manifest.name), manifest, lastGood?.etag);
-      const output = {
-        passed,
-        broken: broken.slice(0, 50),
-        checks: project.checks.length + 1, // the schema's comparison is one more
-        profile: await putJsonBlob(deps.store, profile),
-      };
-      await writeRecord(deps.store, {
-        stage: 'validate',
-        lifecycleId: input.lifecycleId,
-        attempt: Context.current().info.attempt,
-        startedAt,
-        input,
-        output,
-        inputs: { project: input.project, dataset: input.dataset.manifest },
-        details: { broken },
-      });
-      return output;
-    },
+        return {
+          output,
+          inputs: { project: input.project, dataset: input.dataset.manifest },
+          details: { broken },
+        };
+      }),
   };
 }
 

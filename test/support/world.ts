@@ -156,6 +156,8 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     recordApproval: async (record) => void told.records.push(record),
     recordDisposition: async ({ request, disposition }) =>
       void told.dispositions.push({ request, disposition }),
+    findDisposition: async ({ id }) =>
+      told.dispositions.find(({ request }) => request.trigger.id === id)?.disposition ?? null,
     isRunning: ({ lifecycleId }) => isRunning(env.client, lifecycleId),
     monitor: async ({ window }) => ({
       ...{ record: artifact, tick: 't', window, version: 1, rows: 10, worstPsi: null },

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createApprove } from '../../../activities/approve/index.ts';
+import { ApprovalRecord as Record } from '../../../contracts/approval.ts';
 import type { ApprovalRecord, Decision } from '../../../contracts/approval.ts';
 import { failedWith } from '../../../contracts/failures.ts';
 import { refusal, tally } from '../../../contracts/quorum.ts';
+import { readJson } from '../../../infra/store/json.ts';
 import { openBench } from '../../support/stage.ts';
 
 const digest = 'a'.repeat(64);
@@ -25,13 +27,22 @@ const record: ApprovalRecord = {
   },
 };
 
-test('a record filed twice is filed once; other words under its number are refused', async () => {
+test('a record filed twice is filed once; other words under its number go to the end', async () => {
   const bench = await openBench();
   const { recordApproval } = createApprove(bench);
   await recordApproval(record);
   await recordApproval(record);
-  const other = recordApproval({ ...record, approved: false });
-  await assert.rejects(other, (error) => failedWith(error, 'InvalidInput'));
+  await recordApproval({ ...record, at: '2001-03-01T00:00:00.000Z' }); // a reset repeats itself
+  await recordApproval({ ...record, approved: false });
+  const filed: unknown[] = [];
+  for await (const { key } of bench.store.list('approvals/m/1/')) {
+    const read = await readJson(bench.store, key, Record);
+    filed.push([read?.value.n, read?.value.approved, read?.value.at]);
+  }
+  assert.deepEqual(filed, [
+    [1, true, record.at],
+    [2, false, record.at],
+  ]);
   await assert.rejects(recordApproval({ ...record, n: 0 }), (error) => failedWith(error, 'InvalidInput'));
   await bench.close();
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createApprove } from '../../../activities/approve/index.ts';
 import { writeSlots, writeVersion } from '../../../activities/deploy/slots.ts';
+import { writeQuarantine } from '../../../activities/deploy/recall.ts';
 import type { z } from 'zod';
 import type { ApprovalRecord, Subject, Verdict } from '../../../contracts/approval.ts';
 import { failedWith } from '../../../contracts/failures.ts';
@@ -29,9 +30,10 @@ const policy = {
 async function version(
   records: (subject: Subject) => Partial<ApprovalRecord>[],
   verdictPolicy: 'people' | 'auto' = 'people',
+  need = 1,
 ) {
   const model = `slots-${++models}`;
-  const pinned = await bench.pin(project({ model, approval: policy }));
+  const pinned = await bench.pin(project({ model, approval: { ...policy, need: { risk: need } } }));
   const onnx = await bench.store.putBlob(`onnx of ${model}`, 'application/onnx');
   const other = await bench.store.putBlob('{}', 'application/json');
   const requestId = `${model}/1`;
@@ -100,7 +102,7 @@ async function version(
   });
   const slots = (epoch: number, reason = 'promote'): Slots => ({
     ...{ model, epoch, champion: { version: 1, package: stored }, challenger: null, previous: null },
-    ...{ reason, by: 'rollout', at },
+    ...{ reason, by: 'rollout', rollout: 'run-1', at },
   });
   return { model, slots, stored, verdict, lifecycleId };
 }
@@ -153,6 +155,43 @@ test('no verdict, a rejection, a forged yes and a missing decision do not serve'
     const { slots } = await version(() => records);
     await refused(writeSlots(bench.store, slots(1)), why);
   }
+});
+
+test('one person twice is one person', async () => {
+  const twice = [...approved().slice(0, 2), ...approved().slice(1)];
+  const { slots } = await version(() => twice, 'people', 2);
+  await refused(writeSlots(bench.store, slots(1)), /lacks decisions/);
+});
+
+test('a yes that a reset workflow filed after a no does not serve', async () => {
+  const no = { kind: 'decision', by: 'ada', approved: false } as const;
+  const { slots } = await version(() => [no, { kind: 'verdict', approved: false }, ...approved().slice(1)]);
+  await refused(writeSlots(bench.store, slots(1)), /did not end in a yes/);
+});
+
+test('an approval carries one rollout: a run that was reset cannot deploy again', async () => {
+  const { slots } = await version(approved);
+  await writeSlots(bench.store, slots(1));
+  const { champion } = slots(1);
+  const again = { ...slots(2), challenger: { ...champion!, share: 0 }, rollout: 'run-2' };
+  await refused(writeSlots(bench.store, again), /used at epoch 1 already/);
+  await writeSlots(bench.store, { ...again, rollout: 'run-1' });
+});
+
+test('a quarantined version enters no slot', async () => {
+  const { model, slots } = await version(approved);
+  await writeQuarantine(bench.store, { model, version: 1, by: 'ana', reason: 'bad' });
+  await refused(writeSlots(bench.store, slots(1)), /quarantined/);
+});
+
+test('without a rollout nothing enters but the champion before', async () => {
+  const { slots } = await version(approved);
+  const { rollout: _, ...bare } = slots(1);
+  await refused(writeSlots(bench.store, bare), /no rollout brings it/);
+  await writeSlots(bench.store, slots(1));
+  const { champion } = slots(1);
+  await writeSlots(bench.store, { ...bare, epoch: 2, champion: null, previous: champion });
+  await writeSlots(bench.store, { ...bare, epoch: 3 });
 });
 
 test('a yes for another model does not serve', async () => {

@@ -139,7 +139,7 @@ test('an attempt that was thought dead may write no more once another has begun'
   const begun = new Promise<void>((resolve) => {
     old.on('heartbeat', (beat: { checkpoint?: object }) => beat.checkpoint && resolve());
   });
-  const lost = assert.rejects(trainWith(old, input), /another attempt has taken over/);
+  const lost = assert.rejects(trainWith(old, input), /too late, another attempt has taken over/);
   await begun;
   const winner = assert.rejects(trainWith(young, input), CancelledFailure);
   await lost;

@@ -1,0 +1,191 @@
+/** The model entity after what no message foresees: resets, terminations, lost answers, messages of strangers. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { AllActivities } from '../../contracts/activities.ts';
+import { permanent } from '../../contracts/failures.ts';
+import type { PromotionAnswer, Recalled } from '../../contracts/model.ts';
+import { modelWorkflowId } from '../../contracts/search.ts';
+import type { Slots } from '../../contracts/serving.ts';
+import { entity as entityOf, setup, trigger } from '../support/entity.ts';
+import { artifact, openWorld, until } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+let world: World;
+before(async () => (world = await openWorld()));
+after(() => world.close());
+
+const entity = (name: string) => entityOf(world, name);
+const withWorker = (change: Partial<AllActivities>, act: () => Promise<void>) =>
+  world.withWorker({ ...world.agreeable(), ...change }, act);
+const raw = (name: string) => world.env.client.workflow.getHandle(modelWorkflowId(name));
+const long = { bakes: [{ share: 0.5, bakeMs: 600_000 }] };
+
+/** What a store would remember of a model with `versions` versions. */
+function remembered(model: string, versions: number, epoch: number): Recalled {
+  const of = (version: number) => ({
+    version,
+    lifecycleId: `lifecycle/${model}/${version + 100}`,
+    package: artifact,
+  });
+  const slots: Slots = {
+    ...{ model, epoch, champion: of(versions), challenger: null, previous: null },
+    ...{ reason: 'then', by: 'ana', at: '2001-01-01T00:00:00.000Z' },
+  };
+  return {
+    lifecycles: versions,
+    nextVersion: versions + 1,
+    versions: Array.from({ length: versions }, (_, i) => ({
+      ...of(i + 1),
+      onnx: artifact,
+      quarantined: null,
+    })),
+    slots,
+  };
+}
+
+test('a lifecycle that is terminated does not keep others waiting, nor its challenger in its slot', () =>
+  withWorker({}, async () => {
+    const { ask, outcome, describe, idle } = entity('terminated');
+    await outcome(await ask(trigger(), setup('terminated')));
+    await idle();
+    await ask(trigger(), setup('terminated', long));
+    await until(async () => (await describe()).slots?.challenger?.share === 0.5);
+    assert.equal((await ask(trigger(), setup('terminated'))).status, 'merged');
+    await world.env.client.workflow.getHandle('lifecycle/terminated/2').terminate('gone');
+    const third = { status: 'started' as const, lifecycleId: 'lifecycle/terminated/3' };
+    await until(async () => (await describe()).lifecycles === 3);
+    assert.equal((await outcome(third)).status, 'deployed');
+    await until(async () => (await describe()).slots?.challenger === null);
+  }));
+
+test('a challenger whose rollout is terminated is taken back', () =>
+  withWorker({}, async () => {
+    const { ask, outcome, describe, idle } = entity('orphan');
+    await outcome(await ask(trigger(), setup('orphan')));
+    await idle();
+    const second = await ask(trigger(), setup('orphan', long));
+    await until(async () => (await describe()).slots?.challenger?.share === 0.5);
+    await world.env.client.workflow.getHandle('rollout/orphan/2').terminate('gone');
+    await assert.rejects(outcome(second));
+    await until(async () => (await describe()).slots?.challenger === null);
+    assert.equal((await describe()).slots?.champion?.version, 1);
+  }));
+
+test('an epoch, a version and a number that were used in a past which a reset took away are passed over', async () => {
+  let store: Recalled | undefined;
+  const used = new Set<number>();
+  await withWorker(
+    {
+      recall: async ({ model }) =>
+        store ?? {
+          ...remembered(model, 1, 1),
+          ...{ lifecycles: 0, versions: [], nextVersion: 1, slots: null },
+        },
+      writeVersion: async ({ version, model }) => {
+        if (used.has(version))
+          throw permanent('StaleEpoch', 'taken', { model, epoch: version, current: version });
+      },
+      writeSlots: async ({ epoch, model }) => {
+        const current = store?.slots?.epoch ?? 0;
+        if (epoch <= current) throw permanent('StaleEpoch', 'the store is ahead', { model, epoch, current });
+      },
+    },
+    async () => {
+      const { ask, outcome, describe, idle, handle } = entity('behind');
+      await outcome(await ask(trigger(), setup('behind')));
+      await idle();
+      // As if the entity had been reset to this moment, after two more runs.
+      store = remembered('behind', 3, 9);
+      used.add(2).add(3);
+      const next = await outcome(await ask(trigger(), setup('behind')));
+      assert.deepEqual([next.status, 'version' in next && next.version], ['deployed', 4]);
+      await idle();
+      const now = await describe();
+      assert((now.slots?.epoch ?? 0) > 9);
+      assert.deepEqual([now.slots?.previous?.version, now.nextVersion], [3, 5]);
+      store = {
+        ...remembered('behind', 7, 20),
+        slots: { ...remembered('behind', 7, 20).slots!, previous: { version: 6, package: artifact } },
+      };
+      const rolled = await handle.executeUpdate('rollback', { args: [{ by: 'ana', reason: 'bad' }] });
+      assert.deepEqual(rolled, { accepted: true, epoch: 21, version: 6 }, 'a person need not ask twice');
+    },
+  );
+});
+
+test('a trigger that the ledger knows is a duplicate, even for an entity that does not', () =>
+  withWorker({ findDisposition: async () => ({ status: 'ignored', why: 'then' }) }, async () => {
+    assert.deepEqual(await entity('ledger').ask(trigger(), setup('ledger')), { status: 'duplicate' });
+  }));
+
+test('a step of a rollout counts once, and one that was delayed does not undo a later one', () =>
+  withWorker({}, async () => {
+    const { ask, outcome, describe, idle, handle } = entity('steps');
+    await outcome(await ask(trigger(), setup('steps')));
+    await idle();
+    await handle.executeUpdate('register', {
+      args: [
+        { lifecycleId: 'lifecycle/steps/9', package: artifact, onnx: artifact, verdict: verdict('steps') },
+      ],
+    });
+    const request = { version: 2, lifecycleId: 'lifecycle/steps/9', rollout: 'run' };
+    const asked = await handle.executeUpdate<PromotionAnswer, [typeof request]>('requestPromotion', {
+      args: [request],
+    });
+    const ticket = (asked as { ticket: number }).ticket;
+    const shift = (step: number, share: number, to = 'challenger') =>
+      handle.executeUpdate('activate', { args: [{ ticket, step, version: 2, to, share, reason: 'on' }] });
+    const first = await shift(1, 0.1);
+    const second = await shift(2, 0.5);
+    assert.deepEqual(await shift(2, 0.5), second, 'the same answer to the same step');
+    assert.equal(((await shift(1, 0.1)) as { accepted: boolean }).accepted, false);
+    assert.equal((await describe()).slots?.challenger?.share, 0.5);
+    assert.notDeepEqual(first, second);
+    const promoted = await shift(3, 0, 'champion');
+    assert.deepEqual(await shift(3, 0, 'champion'), promoted, 'also after the last');
+  }));
+
+test('what a stranger signals neither ends the entity nor blocks it', () =>
+  withWorker({}, async () => {
+    const { ask, outcome, idle } = entity('strange');
+    await outcome(await ask(trigger(), setup('strange')));
+    await idle();
+    for (const name of ['settled', 'trigger', 'unheard-of']) {
+      for (const words of [[], [null], ['x'], [{ lifecycleId: 7 }], [{ trigger: null }]])
+        await raw('strange').signal(name, ...words);
+    }
+    for (const name of ['trigger', 'settled']) await poison('strange', name);
+    assert.equal((await outcome(await ask(trigger(), setup('strange')))).status, 'deployed');
+  }));
+
+test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+
+/** A signal whose payload says that it is JSON, and is not. */
+async function poison(name: string, signalName: string): Promise<void> {
+  const { client, namespace = 'default' } = world.env;
+  await client.workflowService.signalWorkflowExecution({
+    namespace,
+    workflowExecution: { workflowId: modelWorkflowId(name) },
+    signalName,
+    input: { payloads: [{ metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('{"half') }] },
+  });
+}
+
+function verdict(model: string) {
+  const digest = 'a'.repeat(64);
+  const subject = {
+    model,
+    modelDigest: digest,
+    datasetDigest: digest,
+    scorecardDigest: digest,
+    policyDigest: digest,
+  };
+  return {
+    requestId: `${model}/9`,
+    status: 'approved',
+    policy: 'auto',
+    decisions: [],
+    subject,
+    at: '2001-01-01T00:00:00.000Z',
+  };
+}
