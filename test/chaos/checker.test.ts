@@ -3,6 +3,10 @@
  * is found under its own number.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { openBelt } from '../support/belt.ts';
@@ -63,7 +67,13 @@ for (const { invariant, what, plant } of plants) {
 
 test('what is broken in the place itself is found when it is gathered', { timeout: 60_000 }, async () => {
   for (const { damage } of damages) await damage(belt, place);
-  const breaches = check(await gather({ ...place, canaries: ['cobalt77'] }));
+  const orphan = spawn('sleep', ['60'], { env: { ESTEIRA_HOME: belt.home } });
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const breaches = check(await gather({ ...place, canaries: ['cobalt77'], ports: [port] }));
+  orphan.kill();
+  server.close();
   for (const { invariant, what, claim } of damages) {
     const found = breaches.some((one) => one.invariant === invariant && claim.test(one.claim));
     assert(

@@ -8,6 +8,8 @@ import type { Acknowledged, Disturbance } from './acknowledged.ts';
 
 export interface Evidence {
   gatheredAt: string;
+  /** When the server was asked, and all that runs should have come to rest. */
+  askedAt: string;
   /** Workers and replicas were ended in order before the look: nothing of theirs may be left. */
   stopped: boolean;
   /** Small named objects of the store, by key: everything but blobs, data sets and Parquet. */
@@ -46,7 +48,7 @@ export interface Prediction {
   time: string;
   loggedAt: string;
   ms: number;
-  /** Of what was asked, and of what was answered. Absent in a journal, which has other types. */
+  /** Digest of what was asked; the beginning of what was answered, as text. Absent in a journal: other types. */
   asked?: string;
   answered?: string;
   /** Store key, or path of the journal. */

@@ -86,15 +86,26 @@ async function filesUnder(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** Whose command line or environment names the home; Linux only. */
+/** Whose command line or environment names the home, but for us and who started us; Linux only. */
 async function processesOf(home: string): Promise<Left['processes']> {
   const pids = (await readdir('/proc').catch(unlessCode('ENOENT', []))).map(Number).filter(Number.isInteger);
   const found: Left['processes'] = [];
-  for (const pid of pids.filter((one) => one !== process.pid)) {
+  const ours = await ancestors();
+  for (const pid of pids.filter((one) => !ours.has(one))) {
     const command = await procText(pid, 'cmdline');
     const environment = await procText(pid, 'environ');
     if (command.includes(home) || environment.includes(home))
       found.push({ pid, command: command.replaceAll('\0', ' ').slice(0, 300) });
+  }
+  return found;
+}
+
+async function ancestors(): Promise<Set<number>> {
+  const found = new Set<number>();
+  for (let pid = process.pid; pid > 0 && !found.has(pid);) {
+    found.add(pid);
+    const stat = await procText(pid, 'stat');
+    pid = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0);
   }
   return found;
 }

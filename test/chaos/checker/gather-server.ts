@@ -5,7 +5,7 @@ import { Worker } from '@temporalio/worker';
 import { describeQuery } from '../../../workflows/messages.ts';
 import type { Entity, Event, Evidence, Run } from './evidence.ts';
 
-export type ServerEvidence = Pick<Evidence, 'runs' | 'replays' | 'entities'>;
+export type ServerEvidence = Pick<Evidence, 'askedAt' | 'runs' | 'replays' | 'entities'>;
 
 /** An entity that does not answer in this time is stuck, or has no worker. */
 const patienceMs = 10_000;
@@ -19,6 +19,7 @@ export async function askServer(
   client: Client,
   workflowBundle: { codePath: string },
 ): Promise<ServerEvidence> {
+  const askedAt = new Date().toISOString();
   const runs: Run[] = [];
   const replays: ServerEvidence['replays'] = [];
   const histories = async function* () {
@@ -33,7 +34,7 @@ export async function askServer(
   const replayed = Worker.runReplayHistories({ workflowBundle }, histories());
   for await (const { workflowId, runId, error } of replayed)
     replays.push({ workflowId, runId, error: error ? error.message : null });
-  return { runs, replays, entities: await entitiesOf(client, runs) };
+  return { askedAt, runs, replays, entities: await entitiesOf(client, runs) };
 }
 
 async function entitiesOf(client: Client, runs: Run[]): Promise<Evidence['entities']> {

@@ -6,6 +6,7 @@ import { isReset, latest, runsOf, startedWith } from './history.ts';
 
 /** More tries than this, when nothing is broken any more, are a loop. */
 const triesAtMost = 3;
+/** A deadline may have just passed, a tick just begun. */
 const graceMs = 60_000;
 
 export function liveness(evidence: Evidence): Breach[] {
@@ -38,8 +39,10 @@ function waitsFor(evidence: Evidence, run: Run): string | undefined {
   const [, model, number] = run.workflowId.split('/');
   if (run.type === 'model') return run.pending.length === 0 ? 'a message' : undefined;
   if (run.type === 'approval')
-    return dueAt(run) + graceMs > Date.parse(evidence.gatheredAt) ? 'people' : undefined;
+    return dueAt(run) + graceMs > Date.parse(evidence.askedAt) ? 'people' : undefined;
   if (run.type === 'rollout') return timers(run) > 0 ? 'its bake' : undefined;
+  if (run.type === 'monitor')
+    return Date.parse(run.startedAt) + graceMs > Date.parse(evidence.askedAt) ? 'its tick' : undefined;
   if (run.type === 'lifecycle' && running(`approval/${model}/${number}`)) return 'its approval';
   if (run.type === 'lifecycle' && running(`rollout/${model}/`)) return 'its rollout';
   return undefined;

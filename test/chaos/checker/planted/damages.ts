@@ -121,4 +121,9 @@ export const damages: Damage[] = [
     ...{ invariant: 'I1', what: 'the newest epoch', claim: /current\.json of alone is not its last epoch/ },
     damage: ({ esteira }) => rm(new URL(`${esteira.store.uri}/models/alone/current.json`)),
   },
+  {
+    ...{ invariant: 'I13', what: 'a process', claim: /^1 processes/ },
+    damage: async () => {}, // the test starts it, and ends it
+  },
+  { ...{ invariant: 'I13', what: 'a port', claim: /^1 ports/ }, damage: async () => {} },
 ];

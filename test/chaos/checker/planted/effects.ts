@@ -74,7 +74,7 @@ export const effectPlants: Plant[] = [
   {
     invariant: 'I5',
     what: 'one prediction with two contents',
-    plant: (e) => void e.predictions.push({ ...e.predictions[0]!, ms: 99, answered: 'other' }),
+    plant: (e) => void e.predictions.push({ ...e.predictions[0]!, ms: 99, answered: '(0.999)' }),
   },
   {
     invariant: 'I6',

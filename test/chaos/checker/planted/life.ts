@@ -20,7 +20,7 @@ import type { Place } from '../gather.ts';
 
 const trainer = (seed: number) => ({ backend: 'onnx', epochs: 2, batchSize: 128, seed }) as const;
 /** Too few rows to judge by: only errors and the golden batch decide, so that the rollout always ends well. */
-const rollout = { steps: [{ share: 0.5, bake: '1500ms' }], minRows: 10_000 };
+const rollout = { steps: [{ share: 0.5, bake: '4s' }], minRows: 10_000 };
 const people = {
   policy: 'people' as const,
   need: { risk: 2 },
@@ -61,17 +61,18 @@ class Life {
   /** Three versions, a merged trigger, a canary that is asked, a killed replica, a rollback. */
   async alone(): Promise<void> {
     const { esteira, project } = this.#belt;
-    const first = await this.#run(await project('alone', { trainer: trainer(1), rollout }));
+    const first = await this.#run(await project('alone', { trainer: trainer(1) }));
     const second = await this.#run(await project('alone', { trainer: trainer(2), rollout }));
     assert.deepEqual([first.status, second.status], ['started', 'merged']);
     await until(async () => (await esteira.describe('alone'))?.slots?.challenger?.share === 0.5);
-    await this.#predict(20);
+    await until(async () => (await this.#predict(1)) === 2);
+    await this.#predict(10);
     assert.equal((await esteira.outcome('lifecycle/alone/2')).status, 'deployed');
     await this.#killServing();
     await this.#predict(3);
     const answer = await esteira.rollback('alone', 'bo', 'a drill');
     this.#tell({ kind: 'rollback', model: 'alone', by: 'bo', answer });
-    await this.#run(await project('alone', { trainer: trainer(1), rollout }));
+    await this.#run(await project('alone', { trainer: trainer(1) }));
     assert.equal((await esteira.outcome('lifecycle/alone/3')).status, 'deployed');
     await until(async () => (await esteira.describe('alone'))?.inFlight === null);
   }
@@ -129,8 +130,10 @@ class Life {
     return assert.fail(`no entry says ${reason}`);
   }
 
-  async #predict(count: number): Promise<void> {
+  /** @returns the version that answered last */
+  async #predict(count: number): Promise<number> {
     const { esteira } = this.#belt;
+    let last = 0;
     for (let i = 0; i < count; i++) {
       const { ids, version } = await esteira.predict('alone', [{ x: i / count, city: 'ATL' }], {
         id: randomUUID(),
@@ -138,7 +141,9 @@ class Life {
       this.#tell({ kind: 'prediction', model: 'alone', ids, version: Number(version) });
       await esteira.labels('alone', [{ id: ids[0]!, label: i % 2 }]);
       this.#tell({ kind: 'label', model: 'alone', ids });
+      last = Number(version);
     }
+    return last;
   }
 
   async #killServing(): Promise<void> {
