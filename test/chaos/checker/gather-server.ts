@@ -31,9 +31,11 @@ export async function askServer(
       yield { workflowId, runId, history };
     }
   };
-  const replayed = Worker.runReplayHistories({ workflowBundle }, histories());
-  for await (const { workflowId, runId, error } of replayed)
+  // One by one, in order; of a reset run it tells the id of the run that was reset, so that is not gone by.
+  for await (const { error } of Worker.runReplayHistories({ workflowBundle }, histories())) {
+    const { workflowId, runId } = runs[replays.length]!;
     replays.push({ workflowId, runId, error: error ? error.message : null });
+  }
   return { askedAt, runs, replays, entities: await entitiesOf(client, runs) };
 }
 

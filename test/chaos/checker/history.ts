@@ -115,6 +115,11 @@ export function isContinued(run: Run): boolean {
   return Boolean(started(run)?.about['continuedExecutionRunId']);
 }
 
+/** Id of the workflow that started it. */
+export function parentOf(run: Run): string | undefined {
+  return (started(run)?.about['parentWorkflowExecution'] as { workflowId?: string } | undefined)?.workflowId;
+}
+
 /** What a completed run gave back. */
 export function resultOf(run: Run): unknown {
   return first(run.events.findLast(({ type }) => type === 'WorkflowExecutionCompleted')?.about['result']);

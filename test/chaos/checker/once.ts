@@ -3,7 +3,7 @@ import { breachesOf, grouped, same } from './breach.ts';
 import type { Breach } from './breach.ts';
 import type { Evidence, Run } from './evidence.ts';
 import { all, approvalsByRequest, byRollout, changes, slotsByModel } from './facts.ts';
-import { activities, isContinued, isReset, startedWith } from './history.ts';
+import { activities, isContinued, isReset, parentOf, runsOf, startedWith } from './history.ts';
 
 export function once(evidence: Evidence): Breach[] {
   return [...versions(evidence), ...promotions(evidence), ...lifecycles(evidence), ...rows(evidence)];
@@ -52,10 +52,7 @@ function promotions(evidence: Evidence): Breach[] {
   }
   for (const [requestId, records] of approvalsByRequest(evidence)) {
     // One that was reset may conclude again; its first verdict stands, which I2 counts by.
-    if (
-      ofType(evidence, 'approval').some((run) => run.workflowId === `approval/${requestId}` && isReset(run))
-    )
-      continue;
+    if (runsOf(evidence, `approval/${requestId}`).length > 1) continue;
     const verdicts = records.filter(({ kind }) => kind === 'verdict');
     demand(verdicts.length <= 1, `${requestId} has ${verdicts.length} verdicts`, verdicts);
   }
@@ -64,8 +61,11 @@ function promotions(evidence: Evidence): Breach[] {
 
 function lifecycles(evidence: Evidence): Breach[] {
   const { breaches, demand } = breachesOf('I4');
+  const redone = new Set(evidence.runs.filter(isReset).map(({ workflowId }) => workflowId));
+  // A lifecycle that was reset asks again, and rolls out again: what may come of it is for I2 and I12.
   const fresh = ofType(evidence, 'lifecycle', 'approval', 'rollout').filter(
-    (run) => !isReset(run) && !isContinued(run),
+    (run) =>
+      !isReset(run) && !isContinued(run) && !(run.type !== 'lifecycle' && redone.has(parentOf(run) ?? '')),
   );
   for (const [workflowId, runs] of grouped(fresh, (run) => run.workflowId))
     demand(
