@@ -3,7 +3,7 @@
  * `retrain` do to the world. Types only; each activity parses what it gets.
  */
 import type { Artifact, Window } from './artifact.ts';
-import type { ApprovalRecord } from './approval.ts';
+import type { ApprovalRecord, Verdict } from './approval.ts';
 import type { StageActivities } from './lifecycle.ts';
 import type {
   Recalled,
@@ -19,9 +19,16 @@ import type { RetrainAnswer, TickSummary } from './monitor.ts';
 import type { Observation } from './rollout.ts';
 import type { Slots, VersionRecord } from './serving.ts';
 
+/** A verdict on record. */
+export type Standing = Pick<Verdict, 'status' | 'decisions'>;
+
 export interface ApproveActivities {
-  /** Files one record under `approvals/<requestId>/<n>.json`; filing it twice is filing it once. */
-  recordApproval(record: ApprovalRecord): Promise<void>;
+  /**
+   * Files one record under `approvals/<requestId>/<n>.json`; filing it twice is filing it once.
+   *
+   * @returns for `requested`, the verdict that was given on this very subject before, if any
+   */
+  recordApproval(record: ApprovalRecord): Promise<Standing | null>;
 }
 
 /** What to look at: the traffic of `version` since `epoch` took effect, under the project's limits. */
@@ -72,6 +79,10 @@ export interface RetrainActivities {
   }): Promise<void>;
   /** What became of a trigger, by the ledger; null when it never came before. */
   findDisposition(input: { model: string; id: string }): Promise<Disposition | null>;
+  /** Which trigger a lifecycle was started for; null when the server knows none of that id. */
+  findLifecycle(input: {
+    lifecycleId: string;
+  }): Promise<{ triggerId: string | null; running: boolean } | null>;
   /** Whether a lifecycle still runs; the entity asks when it has heard nothing. */
   isRunning(input: { lifecycleId: string }): Promise<boolean>;
 }

@@ -41,13 +41,17 @@ export function modelsOf(client: Client) {
   };
 }
 
-/** @returns false for a workflow that has closed, or was never there. */
-export async function isRunning(client: Client, workflowId: string): Promise<boolean> {
+/** What a lifecycle's memo says it was started for. @returns null when there is none of that id */
+export async function findLifecycle(
+  client: Client,
+  workflowId: string,
+): Promise<{ triggerId: string | null; running: boolean } | null> {
   try {
-    const { status } = await client.workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING';
+    const { status, memo } = await client.workflow.getHandle(workflowId).describe();
+    const trigger = memo?.['trigger'] as { id?: string } | undefined;
+    return { triggerId: trigger?.id ?? null, running: status.name === 'RUNNING' };
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+    if (error instanceof WorkflowNotFoundError) return null;
     throw error;
   }
 }

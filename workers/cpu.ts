@@ -16,7 +16,7 @@ import { postJson } from '../infra/http.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
 import { score } from '../infra/onnx/score.ts';
 import { openStore } from '../infra/store/open.ts';
-import { connect, isRunning, modelsOf, scheduleMonitor } from '../infra/temporal.ts';
+import { connect, findLifecycle, modelsOf, scheduleMonitor } from '../infra/temporal.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
 import { cpuSettings } from './settings.ts';
 
@@ -48,7 +48,7 @@ try {
       score,
       models: modelsOf(client),
       schedule: (model, everyMs) => scheduleMonitor(client, model, everyMs),
-      isRunning: (workflowId) => isRunning(client, workflowId),
+      findLifecycle: (workflowId) => findLifecycle(client, workflowId),
       post: postJson,
     }),
     ...cpuSettings,

@@ -29,14 +29,17 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
   let records = 0;
   let queue: Promise<unknown> = Promise.resolve();
 
+  // Never cut short: a cancellation that comes with the deadline must not leave a request without its verdict.
   const record = (entry: Pick<ApprovalRecord, 'kind' | 'by' | 'reason'> & Partial<ApprovalRecord>) =>
-    quick.recordApproval({
-      requestId: request.requestId,
-      n: ++records,
-      at: new Date().toISOString(),
-      subject: request.subject,
-      ...entry,
-    });
+    CancellationScope.nonCancellable(() =>
+      quick.recordApproval({
+        requestId: request.requestId,
+        n: ++records,
+        at: new Date().toISOString(),
+        subject: request.subject,
+        ...entry,
+      }),
+    );
   const refuse = async (decision: Decision, code: DecisionReceipt & { accepted: false }) => {
     refusals.push({ code: code.code, by: decision.by, detail: code.detail });
     await record({ kind: 'refusal', by: decision.by, reason: decision.reason, code: code.code });
@@ -90,7 +93,8 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
   });
 
   try {
-    await record({ kind: 'requested', by: request.requester, reason: request.summary });
+    const standing = await record({ kind: 'requested', by: request.requester, reason: request.summary });
+    if (standing) return await finish(standing); // its lifecycle was reset; nobody is asked twice
     if (request.auto) status = 'approved';
     show();
     await untilDecided(request, () => status !== 'pending', record);
@@ -98,35 +102,33 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
     if (status === 'pending') status = 'expired';
   } catch (error) {
     if (isCancellation(error)) {
-      await CancellationScope.nonCancellable(() =>
-        record({
-          kind: 'verdict',
-          by: request.requester,
-          reason: 'withdrawn with its lifecycle',
-          approved: false,
-        }),
-      );
+      const reason = 'withdrawn with its lifecycle';
+      await record({ kind: 'verdict', by: request.requester, reason, approved: false });
     }
     throw error;
   }
   const reason = request.auto ? 'the policy asks nobody this time' : status;
   await record({ kind: 'verdict', by: 'esteira', reason, approved: status === 'approved' });
-  show();
-  await condition(allHandlersFinished);
-  return {
-    requestId: request.requestId,
-    status: status as Verdict['status'],
-    policy: request.auto ? 'auto' : 'people',
-    decisions,
-    subject: request.subject,
-    at: new Date().toISOString(),
-  };
+  return finish({ status, decisions });
+
+  async function finish(verdict: Pick<Verdict, 'status' | 'decisions'>): Promise<Verdict> {
+    ({ status } = verdict);
+    show();
+    await condition(allHandlersFinished);
+    return {
+      requestId: request.requestId,
+      ...verdict,
+      policy: request.auto ? 'auto' : 'people',
+      subject: request.subject,
+      at: new Date().toISOString(),
+    };
+  }
 }
 
 async function untilDecided(
   request: ApprovalRequest,
   decided: () => boolean,
-  record: (entry: Pick<ApprovalRecord, 'kind' | 'by' | 'reason'>) => Promise<void>,
+  record: (entry: Pick<ApprovalRecord, 'kind' | 'by' | 'reason'>) => Promise<unknown>,
 ): Promise<void> {
   const { deadlineMs, reminderMs } = request;
   if (reminderMs !== undefined && reminderMs < deadlineMs) {

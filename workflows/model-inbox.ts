@@ -102,6 +102,15 @@ export class Inbox {
     if (this.#state.setup) this.#state.pending = merged(this.#state.pending, request);
   }
 
+  /** The very lifecycle of this trigger, that the entity started before it was reset: it is ours, and not another's. */
+  async #adopted({ lifecycleId, trigger }: LifecyclePlan): Promise<boolean> {
+    const found = await quick.findLifecycle({ lifecycleId });
+    if (found?.triggerId !== trigger.id) return false;
+    if (found.running) this.#state.inFlight = { lifecycleId, trigger };
+    void this.lookAfter();
+    return true;
+  }
+
   /** A number that was used in a past which a reset took away is passed over. */
   async #start(request: TriggerRequest): Promise<string> {
     for (;;) {
@@ -115,6 +124,7 @@ export class Inbox {
       } catch (error) {
         this.#state.inFlight = null;
         if (!isAlreadyStarted(error) || !patched('catch-up')) throw error;
+        if (await this.#adopted(plan)) return plan.lifecycleId;
         await catchUp(this.#state);
       }
     }

@@ -57,6 +57,9 @@ export class Slotting {
     if (unfit) return unfit;
     const { rollout, slots } = this.#state;
     const newest = Math.max(rollout?.version ?? 0, slots?.champion?.version ?? 0);
+    // 0.2.0: asked again by a run that was reset, the champion would have become its own challenger.
+    if (!rollout && version === slots?.champion?.version && patched('champion-stays'))
+      return refused('superseded', `version ${version} is the champion already`);
     if (version < newest) return refused('superseded', `version ${newest} is newer than ${version}`);
     if (rollout && rollout.version !== version) await this.#supersede(`version ${version} is newer`);
     const ticket = ++this.#state.tickets;

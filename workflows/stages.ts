@@ -40,6 +40,7 @@ export const quick = proxyActivities<
     | 'recordApproval'
     | 'recordDisposition'
     | 'findDisposition'
+    | 'findLifecycle'
     | 'isRunning'
     | 'writeVersion'
     | 'writeSlots'

@@ -6,11 +6,12 @@
  * that was filed is ever replaced.
  */
 import { ApprovalRecord } from '../../contracts/approval.ts';
-import type { ApproveActivities } from '../../contracts/activities.ts';
+import type { ApproveActivities, Standing } from '../../contracts/activities.ts';
 import { parse } from '../../contracts/failures.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { approvalRecords, asDecision } from './records.ts';
 
 export function createApprove({ store }: { store: Store }): ApproveActivities {
   return {
@@ -24,8 +25,19 @@ export function createApprove({ store }: { store: Store }): ApproveActivities {
         if (filed && said(filed.value) === said(record)) break;
       }
       await failpoint('approve:filed');
+      return record.kind === 'requested' ? standing(store, record) : null;
     },
   };
+}
+
+/** The first verdict stands, if it is on the very digests that are asked about now. */
+async function standing(store: Store, { requestId, subject }: ApprovalRecord): Promise<Standing | null> {
+  const records = await approvalRecords(store, requestId);
+  const verdict = records.find(({ kind }) => kind === 'verdict');
+  if (!verdict || canonicalJson(verdict.subject) !== canonicalJson(subject)) return null;
+  const status = verdict.approved ? 'approved' : verdict.reason === 'expired' ? 'expired' : 'rejected';
+  const decisions = records.filter(({ kind, n }) => kind === 'decision' && n < verdict.n).map(asDecision);
+  return { status, decisions };
 }
 
 /** All of a record but when, and under which number. */

@@ -2,8 +2,6 @@
  * Versions and slots in the store. This is where a promotion takes effect, so it is checked again
  * here: a forged message or a reset workflow can ask, but not be obeyed.
  */
-import { ApprovalRecord } from '../../contracts/approval.ts';
-import type { Decision } from '../../contracts/approval.ts';
 import { permanent } from '../../contracts/failures.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import { refusal, tally } from '../../contracts/quorum.ts';
@@ -11,6 +9,7 @@ import { Package, Slots, Spent, VersionRecord } from '../../contracts/serving.ts
 import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { approvalRecords, asDecision } from '../approve/records.ts';
 
 export const versionKey = (model: string, version: number) => `models/${model}/versions/${version}.json`;
 export const currentKey = (model: string) => `models/${model}/current.json`;
@@ -62,6 +61,8 @@ export async function writeSlots(store: Store, slots: Slots): Promise<void> {
 
 async function checkSlots(store: Store, slots: Slots, current: Slots | undefined): Promise<void> {
   const { model, epoch, champion, challenger, rollout } = slots;
+  if (challenger && challenger.version === champion?.version)
+    throw refused(model, challenger.version, 'it is the champion, and cannot be its own challenger');
   const before = new Set([current?.champion, current?.previous].map((slot) => slot?.version));
   const requests = new Map<number, string>();
   for (const slot of [champion, challenger]) {
@@ -142,19 +143,4 @@ async function checkApproval(
   const counted = decisions.filter((one, i) => !refusal(asked, decisions.slice(0, i), one));
   if (tally(asked, counted).status !== 'approved') throw refuse(`approval ${requestId} lacks decisions`);
   return requestId;
-}
-
-/** In the order of their filing: a workflow that was reset may have added another verdict, but the first stands. */
-
-async function approvalRecords(store: Store, requestId: string): Promise<ApprovalRecord[]> {
-  const records: ApprovalRecord[] = [];
-  for await (const { key } of store.list(`approvals/${requestId}/`)) {
-    const found = await readJson(store, key, ApprovalRecord);
-    if (found) records.push(found.value);
-  }
-  return records.toSorted((a, b) => a.n - b.n);
-}
-
-function asDecision({ approved, by, reason }: ApprovalRecord): Decision {
-  return { approved: approved === true, by, reason };
 }

@@ -24,7 +24,7 @@ import type { EngineDeps } from '../engine.ts';
 export interface RetrainDeps extends EngineDeps {
   store: Store;
   models: ModelMessages;
-  isRunning(workflowId: string): Promise<boolean>;
+  findLifecycle(workflowId: string): Promise<{ triggerId: string | null; running: boolean } | null>;
 }
 
 export function createRetrain(deps: RetrainDeps): RetrainActivities {
@@ -63,7 +63,8 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
       const filed = await readJson(deps.store, ledgerKey(model, id), LedgerEntry);
       return filed?.value.disposition ?? null;
     },
-    isRunning: ({ lifecycleId }) => deps.isRunning(lifecycleId),
+    findLifecycle: ({ lifecycleId }) => deps.findLifecycle(lifecycleId),
+    isRunning: async ({ lifecycleId }) => (await deps.findLifecycle(lifecycleId))?.running ?? false,
   };
 }
 

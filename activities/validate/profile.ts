@@ -9,6 +9,8 @@ import { quoteIdentifier } from '../../infra/duckdb.ts';
 
 const bins = 20;
 const topAtMost = 50;
+/** What fewer rows have may be somebody's name, and says nothing of a distribution. */
+const topAtLeast = 10;
 const deciles = Array.from({ length: 11 }, (_, i) => i / 10);
 
 export async function profileOf(db: DuckDb, manifest: DatasetManifest): Promise<Profile> {
@@ -94,7 +96,7 @@ async function addTops(db: DuckDb, manifest: DatasetManifest, profiles: ColumnPr
     const name = quoteIdentifier(profile.name);
     profile.top = await db.rows<{ value: string; count: number }>(
       `SELECT CAST(${name} AS VARCHAR) AS value, count(*) AS count FROM dataset
-       WHERE ${name} IS NOT NULL GROUP BY ${name} ORDER BY count DESC, value LIMIT ${topAtMost}`,
+       WHERE ${name} IS NOT NULL GROUP BY ${name} HAVING count(*) >= ${topAtLeast} ORDER BY count DESC, value LIMIT ${topAtMost}`,
     );
   }
 }

@@ -19,7 +19,7 @@ import { searchAttributes, taskQueues } from '../../contracts/search.ts';
 import type { Slots, VersionRecord } from '../../contracts/serving.ts';
 import { readConfig } from '../../infra/config.ts';
 import { findTemporalCli } from '../../infra/dev-server.ts';
-import { isRunning, modelsOf } from '../../infra/temporal.ts';
+import { findLifecycle, modelsOf } from '../../infra/temporal.ts';
 import { workflowBundle } from '../../infra/workflow-bundle.ts';
 
 const digest = 'a'.repeat(64);
@@ -153,12 +153,13 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     writeQuarantine: async () => {},
     recall: async () => ({ lifecycles: 0, versions: [], nextVersion: 1, slots: null }),
     watch: async () => {},
-    recordApproval: async (record) => void told.records.push(record),
+    recordApproval: async (record) => (told.records.push(record), null),
     recordDisposition: async ({ request, disposition }) =>
       void told.dispositions.push({ request, disposition }),
     findDisposition: async ({ id }) =>
       told.dispositions.find(({ request }) => request.trigger.id === id)?.disposition ?? null,
-    isRunning: ({ lifecycleId }) => isRunning(env.client, lifecycleId),
+    findLifecycle: ({ lifecycleId }) => findLifecycle(env.client, lifecycleId),
+    isRunning: async ({ lifecycleId }) => (await findLifecycle(env.client, lifecycleId))?.running ?? false,
     monitor: async ({ window }) => ({
       ...{ record: artifact, tick: 't', window, version: 1, rows: 10, worstPsi: null },
       alerts: [],

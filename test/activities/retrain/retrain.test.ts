@@ -24,7 +24,7 @@ async function asked(
     requests.push(message as TriggerRequest);
     return { status: 'started', lifecycleId: 'lifecycle/m/2' };
   };
-  const deps = { ...bench.deps, post: async () => {}, log: { warn: () => {} }, isRunning: async () => false };
+  const deps = { ...bench.deps, post: async () => {}, log: { warn: () => {} }, findLifecycle: async () => null };
   const tick = await bench.run(createMonitor(deps).monitor, { model: 'm', window: dayWindow(day) });
   const { retrain } = createRetrain({ ...deps, models: { update } });
   const answers = await bench.run(retrain, { model: 'm', tick });
@@ -72,7 +72,7 @@ test('new data counts what the query finds since', async () => {
 
 test('the ledger keeps one disposition an event, whatever its id looks like', async () => {
   const bench = await openBench();
-  const deps = { ...bench.deps, models: { update: undefined as never }, isRunning: async () => false };
+  const deps = { ...bench.deps, models: { update: undefined as never }, findLifecycle: async () => null };
   const { recordDisposition } = createRetrain(deps);
   const trigger = { kind: 'manual' as const, by: 'ana', reason: 'x', at: '2001-02-01T00:00:00.000Z' };
   const disposition: Disposition = { status: 'ignored', why: 'cooldown' };
