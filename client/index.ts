@@ -19,6 +19,7 @@ import type { Disposition, ModelDescription, RollbackAnswer, TriggerRequest } fr
 import type { MonitorOutcome } from '../contracts/monitor.ts';
 import { approvalWorkflowId, modelWorkflowId, taskQueues } from '../contracts/search.ts';
 import type { Label } from '../contracts/serving.ts';
+import { failpoint } from '../infra/failpoint.ts';
 import type { Store } from '../infra/store/store.ts';
 import {
   approvalQuery,
@@ -78,6 +79,7 @@ export class Esteira {
     options: { by: string; reason?: string; until?: string; drill?: NonNullable<TriggerRequest['drill']> },
   ): Promise<Disposition> {
     const setup = await pinnedSetup(this.store, projectPath);
+    await failpoint('cli:pinned');
     const trigger = parse(Trigger, {
       id: `manual/${randomUUID()}`,
       kind: 'manual',
@@ -85,7 +87,10 @@ export class Esteira {
       reason: options.reason ?? `run by ${options.by}`,
       at: options.until ?? new Date().toISOString(),
     });
-    return this.#askOrStart(setup.model, { trigger, setup, ...(options.drill && { drill: options.drill }) });
+    const request = { trigger, setup, ...(options.drill && { drill: options.drill }) };
+    const disposition = await this.#askOrStart(setup.model, request);
+    await failpoint('cli:asked');
+    return disposition;
   }
 
   /** Asks for a lifecycle of the project as last run. The same `id` again is a duplicate, not a second run. */

@@ -13,6 +13,7 @@ import { taskQueues } from '../contracts/search.ts';
 import { waitingFlags } from '../infra/child.ts';
 import type { Config } from '../infra/config.ts';
 import { registerSearchAttributes } from '../infra/dev-server.ts';
+import { failpoint } from '../infra/failpoint.ts';
 import { openStore } from '../infra/store/open.ts';
 import { Kept, keepTemporal } from './kept.ts';
 import { birthOf, freePort } from '../infra/local.ts';
@@ -60,6 +61,7 @@ async function start(
 ): Promise<Stack> {
   const temporal = config.temporal.address === undefined ? await keepTemporal(config) : undefined;
   if (temporal) started.push(temporal);
+  await failpoint('cli:temporal');
   const address = temporal?.server.address ?? config.temporal.address!;
   const connection = await Connection.connect({
     ...(config.temporal.connection as ConnectionOptions),
@@ -88,7 +90,9 @@ async function start(
     const serving = keep('serving', new URL('../serving/server.ts', import.meta.url));
     await until(() => answers(file.servingUrl), `The endpoint ${file.servingUrl} does not answer`, logs);
     await until(() => polls(connection, file.namespace, worker.pid), 'The worker does not get ready', logs);
+    await failpoint('cli:processes');
     await writeFile(stackFilePath(config.home), JSON.stringify(file));
+    await failpoint('cli:noted');
     return {
       ...file,
       server: temporal?.server.description ?? `server at ${address} (TEMPORAL_ADDRESS)`,

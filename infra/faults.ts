@@ -67,6 +67,13 @@ export const failpoints = [
   'serving:stored', // one part is in the store, its file is still there
   'serving:shipped', // all parts are in the store, the journal is still there
   'serving:draining', // told to stop, not ready any more
+  // Commands that do more than one thing.
+  'cli:pinned', // the project is pinned, nobody has asked for a run
+  'cli:asked', // the trigger is answered, the caller does not know
+  'cli:temporal', // the Temporal server runs, nothing else does
+  'cli:processes', // all processes run, the note about them is not written
+  'cli:noted', // the note is written, the caller does not know
+  'cli:written', // `init` has written one of its files
 ] as const;
 export type Failpoint = (typeof failpoints)[number];
 

@@ -2,6 +2,7 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { failpoint } from '../../infra/failpoint.ts';
 import { unlessCode } from '../../infra/errno.ts';
 import { counted, say } from '../output.ts';
 import { exampleProject } from '../template.ts';
@@ -55,7 +56,10 @@ async function init(folder: string): Promise<string[]> {
       throw new Error(`${join(folder, name)} exists; init overwrites nothing`);
   }
   await mkdir(root, { recursive: true });
-  for (const [name, text] of Object.entries(files)) await writeFile(join(root, name), text);
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(root, name), text);
+    await failpoint('cli:written');
+  }
   return Object.keys(files);
 }
 

@@ -70,10 +70,9 @@ async function decide(town: Town, [which, who, what, how]: Dice): Promise<void> 
 
 async function predict(town: Town, [which, rows, x]: Dice, n: number): Promise<void> {
   const model = pick(modelNames, which);
-  const row = { x, city: pick(['ATL', 'DEN', 'JFK'], rows) };
-  const answer = await town.esteira.predict(model, Array(1 + Math.floor(rows * 4)).fill(row), {
-    id: `p-${n}`,
-  });
+  const city = pick(['ATL', 'DEN', 'JFK'], rows);
+  const asked = Array.from({ length: 1 + Math.floor(rows * 4) }, () => ({ x, city }));
+  const answer = await town.esteira.predict(model, asked, { id: `p-${n}` });
   town.acknowledge({ kind: 'prediction', model, ids: answer.ids, version: Number(answer.version) });
 }
 
@@ -97,10 +96,11 @@ async function cancel(town: Town, [which]: Dice): Promise<void> {
   town.acknowledge({ kind: 'cancel', lifecycleId });
 }
 
+/** In the days after the data: nothing was predicted then, which is an alert, and a rule asks for a new run. */
 async function tick(town: Town, [which, when]: Dice, n: number): Promise<void> {
-  const until = new Date(Date.now() - Math.floor(when * 10) * 3_600_000 - (n % 3_600_000)).toISOString();
-  const from = new Date(Date.parse(until) - 3_600_000).toISOString();
-  await town.esteira.tick(pick(modelNames, which), { from, until });
+  const until = new Date(Date.parse(january.until) + Math.floor(when * 72) * 3_600_000 + n);
+  const from = new Date(until.getTime() - 3_600_000);
+  await town.esteira.tick(pick(modelNames, which), { from: from.toISOString(), until: until.toISOString() });
 }
 
 /** Raw messages that whoever may write to the namespace can send; none may have an effect. */

@@ -31,7 +31,7 @@ const people = {
 };
 
 const models: Record<string, Partial<z.input<typeof Project>>> = {
-  auto: { trainer: quick },
+  auto: { trainer: quick, retrain: { rules: [{ on: 'every', period: '12h' }], cooldown: '1h' } },
   canaried: { trainer: { ...quick, seed: 2 }, rollout: canaried },
   asked: { trainer: { ...quick, seed: 3 }, approval: people },
   slow: { trainer: slow, rollout: canaried },
@@ -51,6 +51,7 @@ export interface Town {
   files: { faults: string; skew: string; acknowledged: string; disturbances: string };
   acknowledge(line: Told<Acknowledged>): void;
   disturb(line: Told<Disturbance>): void;
+  close(): Promise<void>;
 }
 
 export async function openTown(): Promise<Town> {
@@ -72,8 +73,12 @@ export async function openTown(): Promise<Town> {
   const now = () => new Date().toISOString();
   return {
     ...{ home, config, stack, esteira, folders, files },
-    acknowledge: (line) => note(files.acknowledged, { ...line, at: now() } as Acknowledged),
-    disturb: (line) => note(files.disturbances, { ...line, at: now() } as Disturbance),
+    acknowledge: (line) => note(files.acknowledged, { ...line, at: now() }),
+    disturb: (line) => note(files.disturbances, { ...line, at: now() }),
+    async close() {
+      await stack.stop();
+      await esteira.close();
+    },
   };
 }
 

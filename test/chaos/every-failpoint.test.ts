@@ -1,0 +1,128 @@
+/**
+ * Every failpoint that a stack on a file store passes strikes once as an error, and one of each stage, of the store
+ * and of serving once more as a death. Every run ends well, and the checker finds nothing.
+ *
+ * What only an S3 store passes is struck in test/faults/, what only commands pass in test/chaos/commands.test.ts.
+ */
+import assert from 'node:assert/strict';
+import { appendFile, readFile, rm } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { failpoints } from '../../infra/faults.ts';
+import { january } from '../support/stage.ts';
+import { until } from '../support/until.ts';
+import { judge } from './judge.ts';
+import { ask } from './load.ts';
+import { atRest } from './rest.ts';
+import { reachable } from './plan.ts';
+import { modelNames, openTown } from './town.ts';
+import type { Town } from './town.ts';
+
+let town: Town;
+before(async () => (town = await openTown()));
+after(async () => {
+  await town.close();
+  await rm(town.home, { recursive: true, force: true });
+});
+
+let asked = 0;
+async function everybodyRuns(): Promise<void> {
+  await Promise.all(
+    modelNames.map((model) =>
+      insist(() =>
+        ask(town, model, {
+          id: `every/${++asked}`,
+          kind: 'manual',
+          by: 'ana',
+          reason: 'on',
+          at: january.until,
+        }),
+      ),
+    ),
+  );
+}
+
+/** A caller whose call was cut short tries again; the second is a second, for ids are its own affair. */
+async function insist(action: () => Promise<void>): Promise<void> {
+  await until(() =>
+    action().then(
+      () => true,
+      () => false,
+    ),
+  );
+}
+
+/** Two people agree to whatever is asked. */
+async function agree(): Promise<void> {
+  for (const { request } of await town.esteira.approvals()) {
+    for (const by of ['ada', 'bob'])
+      await town.esteira.decide(request.requestId, { approved: true, by, reason: 'on' });
+  }
+}
+
+async function live(): Promise<void> {
+  await everybodyRuns();
+  let n = 0;
+  await until(async () => {
+    await agree().catch(() => undefined); // it may be cut short by the very faults
+    const body = { x: 0.5, city: 'ATL' };
+    const answered = await town.esteira
+      .predict('auto', [body], { id: `every-${asked}-${++n}` })
+      .catch(() => undefined);
+    if (answered) town.acknowledge({ kind: 'prediction', model: 'auto', ids: answered.ids });
+    const idle = await Promise.all(
+      modelNames.map(async (model) => (await town.esteira.describe(model))?.inFlight === null),
+    );
+    return idle.every(Boolean);
+  });
+  const from = Date.parse(january.until) + asked * 86_400_000;
+  await town.esteira.tick('auto', {
+    from: new Date(from).toISOString(),
+    until: new Date(from + 3_600_000).toISOString(),
+  });
+  await insist(async () => {
+    const answer = await town.esteira.rollback('canaried', 'bob', 'a drill');
+    town.acknowledge({ kind: 'rollback', model: 'canaried', by: 'bob', answer });
+  });
+}
+
+const struck = async () =>
+  (await readFile(`${town.files.faults}.struck`, 'utf8').catch(() => '')).split('\n').slice(0, -1);
+
+test('each strikes once as an error', { timeout: 200_000 }, async () => {
+  const lines = reachable.map((point) => `${point}:throw@1`);
+  await appendFile(town.files.faults, `${lines.join('\n')}\n`);
+  for (const line of lines) town.disturb({ kind: 'failpoint', detail: line });
+  await live();
+  await live();
+  process.kill(town.stack.pids().serving, 'SIGTERM');
+  await until(async () => (await struck()).length === lines.length).catch(async (error: unknown) => {
+    const met = (await struck()).join('\n');
+    throw new Error(`never passed: ${reachable.filter((point) => !met.includes(point)).join(', ')}`, {
+      cause: error,
+    });
+  });
+});
+
+test('one of each stage, the store and serving strikes once as a death', { timeout: 200_000 }, async () => {
+  const before = (await struck()).length;
+  const deadly = [
+    'ingest:made',
+    'validate:made',
+    'prepare:made',
+    'train:checkpointed',
+    'evaluate:made',
+    'approve:filed',
+  ];
+  deadly.push('deploy:slots', 'retrain:filed', 'store:locked', 'serving:appended');
+  assert(deadly.every((point) => (failpoints as readonly string[]).includes(point)));
+  await appendFile(town.files.faults, deadly.map((point) => `${point}:kill@1\n`).join(''));
+  for (const point of deadly) town.disturb({ kind: 'failpoint', detail: `${point}:kill@1` });
+  await live();
+  assert.equal((await struck()).length - before, deadly.length);
+});
+
+test('nothing was lost, done twice, or left behind', { timeout: 240_000 }, async () => {
+  assert.match(await atRest(town), /at rest/);
+  const { breaches } = await judge(town);
+  assert.deepEqual(breaches, []);
+});
