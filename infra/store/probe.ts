@@ -42,8 +42,9 @@ export async function probeFolder(uri: string, folder: string): Promise<void> {
   const file = join(folder, ownName());
   const other = join(folder, ownName());
   try {
-    await mkdir(folder, { recursive: true });
-    await writeFile(file, 'probe').catch(refuse(uri, 'cannot be written'));
+    await mkdir(folder, { recursive: true })
+      .then(() => writeFile(file, 'probe'))
+      .catch(refuse(uri, 'cannot be written'));
     await link(file, other).catch(refuse(uri, 'lies on a file system without hard links'));
     const twice = await link(file, other).then(
       () => true,

@@ -125,13 +125,15 @@ class S3Store implements Store {
 
   async localKey(key: string): Promise<string> {
     const head = await this.#head(key);
-    if (!head?.ETag) throw missing(key);
+    if (!head) throw missing(key);
+    const etag = head.ETag;
+    if (!etag) throw withoutEtag(key);
     const fetch = async () => {
-      const body = await this.#get(key, head.ETag);
+      const body = await this.#get(key, etag);
       if (!body) throw new Error(`${key} changed while it was read`);
       return body.stream;
     };
-    return again(() => this.#downloads.object(key, head.ETag!, fetch));
+    return again(() => this.#downloads.object(key, etag, fetch));
   }
 
   async *list(prefix: string): AsyncIterable<Listed> {
@@ -182,7 +184,7 @@ class S3Store implements Store {
       .send(new GetObjectCommand({ ...this.#at(key), ...condition }))
       .catch(unlessStatus(404, 412));
     if (!found?.Body) return undefined;
-    if (!found.ETag) throw new Error(`${key} came without an ETag`);
+    if (!found.ETag) throw withoutEtag(key);
     const stream = found.Body as AsyncIterable<Uint8Array>;
     const digest = found.Metadata?.['sha256']; // absent: written before 0.2.0, or by another program
     return { stream: digest ? verified(stream, { uri: key, sha256: digest }) : stream, etag: found.ETag };
@@ -235,7 +237,7 @@ class S3Store implements Store {
       try {
         const etag =
           (await write({ Metadata: { writer: nonce, sha256: digest } })) || (await this.#etagOf(key, nonce));
-        if (!etag) throw new Error(`${key} was written, and the store gave no ETag`);
+        if (!etag) throw withoutEtag(key);
         await failpoint('store:created');
         return etag;
       } catch (error) {
@@ -258,6 +260,10 @@ class S3Store implements Store {
 }
 
 type Conditional = Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatch'>;
+
+function withoutEtag(key: string): Error {
+  return new Error(`the store gave no ETag for ${key}`);
+}
 
 function missing(key: string) {
   return permanent('NotFound', `${key} is not in the store`, { what: key });
