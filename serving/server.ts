@@ -71,7 +71,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     stopping = true;
     stop().catch((error: unknown) => {
       log.fatal({ err: error }, 'the server could not stop cleanly; journals stay on disk');
-      process.exitCode = 1;
+      process.exit(1); // half stopped, it would neither serve nor make room for its successor
     });
   });
 }
