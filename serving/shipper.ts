@@ -73,13 +73,13 @@ export class Shipper {
         this.#working = undefined; // in the same breath: a file that comes now must not be left lying
         return;
       }
+      const last = signal.aborted;
       try {
         await this.#shipFile(path);
         this.#waiting.delete(path);
         failures = 0;
       } catch (error) {
         this.#deps.log.error({ err: error, path }, 'a journal could not be shipped; it stays on disk');
-        const last = signal.aborted;
         this.#waiting.delete(path);
         if (last) continue;
         this.#waiting.add(path); // behind the others, so that one bad file holds up none

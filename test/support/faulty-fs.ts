@@ -20,6 +20,8 @@ type Functions = Record<string, AnyFunction>;
 export interface FaultyFs {
   /** The nth call from now fails with this code, once. */
   arm(at: number, code: string): void;
+  /** Calls that are left until it fails; below zero once it has. */
+  readonly left: number;
   /** What has failed since: the function's name. */
   disarm(): string | undefined;
   restore(): void;
@@ -57,6 +59,9 @@ export function breakFs(root: string): FaultyFs {
     disarm() {
       fault.left = 0;
       return fault.failed;
+    },
+    get left() {
+      return fault.left;
     },
     restore() {
       Object.assign(promises, originals.promises);
