@@ -8,14 +8,23 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { childEnvironment } from './config.ts';
+import { bareEnvironment, childEnvironment } from './config.ts';
 import type { Environment } from './config.ts';
 import { hasCode } from './errno.ts';
+
+export interface ChildLimits {
+  /** Of all it holds: resident memory, and what it asks for. */
+  memoryBytes: number;
+  /** From its start to its end. */
+  totalMs: number;
+}
 
 export interface ChildOptions {
   args?: readonly string[];
   /** Over this process's own environment; undefined removes a variable. */
   env?: Environment;
+  /** For what nobody has vouched for: ended when it takes more than this, and given no environment but `env`. */
+  limits?: ChildLimits;
   cwd?: string;
   /** For Node itself. */
   flags?: readonly string[];
@@ -25,12 +34,19 @@ export interface ChildOptions {
   onText?: (line: string) => void;
 }
 
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** The limit that it was ended for. */
+  over?: 'memory' | 'time';
+}
+
 export interface Child {
   pid: number;
   /** One value a stdout line that is a JSON object. Ends with the child. Read it once, or not at all. */
   events: AsyncIterable<Record<string, unknown>>;
   /** Resolves, never rejects, when the child has ended and its output is read or dropped. */
-  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  exited: Promise<Exit>;
   /** SIGTERM to the group, SIGKILL after `graceMs`. Resolves once the child has ended. */
   kill(graceMs?: number): Promise<void>;
 }
@@ -47,10 +63,14 @@ export function forkModule(url: URL, options: ChildOptions = {}): Child {
     ? ['--import', new URL('./child-loader.mjs', import.meta.url).href]
     : [];
   const guard = ['--import', new URL('./child-guard.mjs', import.meta.url).href];
-  const { flags = [], args = [] } = options;
-  const child = spawn(process.execPath, [...flags, ...guard, ...loader, fileURLToPath(url), ...args], {
+  const { flags = [], args = [], limits } = options;
+  const words = [process.execPath, ...flags, ...guard, ...loader, fileURLToPath(url), ...args];
+  const [program, ...rest] = limits ? limited(words, limits) : words;
+  const child = spawn(program!, rest, {
     cwd: options.cwd,
-    env: childEnvironment(options.env),
+    env: limits
+      ? bareEnvironment({ ...options.env, ...guardSettings(limits) })
+      : childEnvironment(options.env),
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     detached: true,
   });
@@ -69,6 +89,24 @@ export function forkModule(url: URL, options: ChildOptions = {}): Child {
     kill: (graceMs = 5_000) => kill(child.pid!, exited, graceMs),
   };
 }
+
+/** Stacks and arenas that are asked for and never touched: 200 MB in a child that has done nothing yet. */
+const untouchedBytes = 256 * 1024 * 1024;
+
+/**
+ * The guard ends what grows beyond the limit; what asks for much more at once is refused by the kernel, so that the
+ * allocation fails and can be told. Of writable memory: the address space says nothing, Node reserves 33 GB of it.
+ */
+function limited(words: readonly string[], { memoryBytes }: ChildLimits): string[] {
+  if (process.platform !== 'linux') return [...words];
+  const kilobytes = Math.floor((memoryBytes * 1.25 + untouchedBytes) / 1024);
+  const limit = `ulimit -d ${kilobytes} 2>/dev/null; exec "$0" "$@"`;
+  return ['/bin/sh', '-c', limit, ...words];
+}
+
+const guardSettings = ({ memoryBytes, totalMs }: ChildLimits): Environment => ({
+  CHILD_GUARD: JSON.stringify({ memoryBytes, totalMs }),
+});
 
 async function* eventsOf(stdout: Readable, onText: (line: string) => void) {
   for await (const line of createInterface({ input: stdout })) {
@@ -90,11 +128,18 @@ function asObject(line: string): Record<string, unknown> | undefined {
 }
 
 function ended(child: ChildProcess): Child['exited'] {
+  const guard = child.stdio[3] as Readable;
+  let over = '';
+  guard.on('data', (word: Buffer) => (over += word.toString()));
+  guard.on('error', () => guard.destroy()); // the child is gone; its exit tells
+  const silent = new Promise((resolve) => guard.once('close', resolve));
   return new Promise((resolve) => {
     child.once('error', () => resolve({ code: null, signal: null }));
     child.once('exit', (code, signal) => {
       signalGroup(child.pid!, 'SIGKILL'); // what it started and left behind
-      resolve({ code, signal });
+      void silent.then(() =>
+        resolve({ code, signal, ...(over === 'memory' || over === 'time' ? { over } : {}) }),
+      );
     });
   });
 }

@@ -184,6 +184,15 @@ export function childEnvironment(extra: Environment = {}): Environment {
   return { MALLOC_ARENA_MAX: '2', ...process.env, ...extra };
 }
 
+/**
+ * For a child that runs what nobody has vouched for: where programs and temporary files lie, and no secret of ours,
+ * Temporal's or the store's. Node's own options stay out too: they could load anything.
+ */
+export function bareEnvironment(extra: Environment = {}): Environment {
+  const kept = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'TZ'].map((name) => [name, process.env[name]] as const);
+  return { MALLOC_ARENA_MAX: '2', ...Object.fromEntries(kept), ...extra };
+}
+
 /** Where the shell would look for programs. */
 export function pathFolders(): string[] {
   return (process.env['PATH'] ?? '').split(delimiter).filter(isAbsolute);

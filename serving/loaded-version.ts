@@ -2,13 +2,10 @@
  * A version in memory: opened from verified bytes, proved on its golden batch, counted while in use, and released
  * only when the last request that holds it is done ("Session already disposed" otherwise).
  */
-import { readFile } from 'node:fs/promises';
 import { permanent } from '../contracts/failures.ts';
 import { Golden, Package } from '../contracts/serving.ts';
-import type { Datatype, Slots, TensorSpec } from '../contracts/serving.ts';
-import { check } from '../infra/onnx/check.ts';
-import type { ElementType } from '../infra/onnx/proto.ts';
-import { openModel } from '../infra/onnx/session.ts';
+import type { Slots } from '../contracts/serving.ts';
+import { ModelFault, openChecked } from '../infra/onnx/open.ts';
 import { readJsonBlob } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
 import { Counters } from './counters.ts';
@@ -34,23 +31,23 @@ type SlotVersion = NonNullable<Slots['champion']>;
 export async function loadVersion(store: Store, slot: SlotVersion): Promise<LoadedVersion> {
   const found = await readJsonBlob(store, slot.package, Package);
   const golden = await readJsonBlob(store, found.golden, Golden);
-  const path = await store.localPath(found.onnx);
-  const faults = check(
-    await readFile(path),
-    found.signature.inputs.map(portOf),
-    found.signature.outputs.map(portOf),
+  const { model } = await openChecked(await store.localPath(found.onnx), found.signature).catch(
+    refused(found),
   );
-  if (faults.length > 0) {
-    throw permanent('ModelRefused', `the model is refused: ${faults.join('; ')}`, { uri: found.onnx.uri });
-  }
-  const model = await openModel(path, found.signature);
   try {
     await prove(model.run, golden, found.signature.outputs[0]!.name);
   } catch (error) {
     await model.close();
-    throw error;
+    return refused(found)(error);
   }
   return counted(slot, found, model.run, model.close);
+}
+
+function refused({ onnx: { uri } }: Package): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof ModelFault)) throw error;
+    throw permanent('ModelRefused', `the model is refused: ${error.message}`, { uri });
+  };
 }
 
 /** The whole batch as one run, and its first row alone: batching must not change an answer. */
@@ -96,16 +93,4 @@ function counted(slot: SlotVersion, found: Package, run: Run, close: () => Promi
       await close();
     },
   };
-}
-
-const elements: Record<Datatype, ElementType> = {
-  FP64: 'double',
-  FP32: 'float',
-  INT64: 'int64',
-  BOOL: 'bool',
-  BYTES: 'string',
-};
-
-function portOf({ name, datatype, shape }: TensorSpec) {
-  return { name, type: elements[datatype], rank: shape.length };
 }

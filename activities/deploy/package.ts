@@ -26,8 +26,8 @@ const goldenTolerance = 1e-4;
 
 export interface PackageDeps extends EngineDeps {
   store: Store;
-  /** @returns the first output, row-major, for column-wise rows. */
-  score(modelPath: string, signature: Signature, columns: Columns): Promise<number[]>;
+  /** In a process with limits, whose empty folder it makes in `folder`. @returns the first output, row-major */
+  score(modelPath: string, signature: Signature, columns: Columns, folder: string): Promise<number[]>;
 }
 
 export async function buildPackage(
@@ -42,8 +42,8 @@ export async function buildPackage(
   const { signature } = prepared;
   const onnx = input.candidate.model;
   const referencePath = await store.localPath(prepared.reference.artifact);
-  const { golden, reference } = await withEngine(deps, 'deploy', async (db) => ({
-    golden: await goldenOf(deps, db, prepared, onnx),
+  const { golden, reference } = await withEngine(deps, 'deploy', async (db, folder) => ({
+    golden: await goldenOf(deps, db, folder, prepared, onnx),
     reference: await referenceOf(db, referencePath, signature, scorecard),
   }));
   const made: Package = {
@@ -68,6 +68,7 @@ export async function buildPackage(
 async function goldenOf(
   deps: PackageDeps,
   db: DuckDb,
+  folder: string,
   prepared: PreparedManifest,
   onnx: Artifact,
 ): Promise<Golden> {
@@ -84,6 +85,6 @@ async function goldenOf(
   const inputs = Object.fromEntries(
     signature.inputs.map(({ name }) => [name, rows.map((row) => row[name] ?? null)]),
   );
-  const outputs = await deps.score(await deps.store.localPath(onnx), signature, inputs);
+  const outputs = await deps.score(await deps.store.localPath(onnx), signature, inputs, folder);
   return { rows: rows.length, inputs, outputs, tolerance: goldenTolerance };
 }

@@ -11,5 +11,7 @@ export type ScorerRequest = z.infer<typeof ScorerRequest>;
 export const ScorerEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('progress'), rows: z.int() }),
   z.object({ event: z.literal('not-finite'), row: z.int() }),
+  /** The model is not one that may be opened, or it fails on these rows; by its place in the request. */
+  z.object({ event: z.literal('refused'), model: z.int().nonnegative(), reason: z.string().max(2_000) }),
 ]);
 export type ScorerEvent = z.infer<typeof ScorerEvent>;

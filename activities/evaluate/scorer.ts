@@ -2,7 +2,10 @@
  * Scores packaged models over raw parts, a process of its own: `scorer.ts <request.json>`.
  *
  * Each model's first output goes to its file as FLOAT32, little-endian, row-major, in the order of the
- * rows. Lines on standard output tell the progress, and a prediction that is no number.
+ * rows. Lines on standard output tell the progress, a prediction that is no number, and a model that is at fault.
+ *
+ * The models are anybody's, and approved by nobody yet. So this process has limits, an empty folder to work in, and
+ * no secrets (see score-parts.ts), and opens a model only once it is scanned.
  */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
@@ -11,31 +14,52 @@ import { finished } from 'node:stream/promises';
 import { dirname } from 'node:path';
 import { openDuckDb, quoteLiteral } from '../../infra/duckdb.ts';
 import type { Chunk } from '../../infra/duckdb.ts';
-import { openModel } from '../../infra/onnx/session.ts';
+import { ModelFault, openChecked } from '../../infra/onnx/open.ts';
 import type { ColumnBatch, OpenModel } from '../../infra/onnx/session.ts';
-import { readSignature } from '../../infra/onnx/signature.ts';
 import { inputSql } from './input-sql.ts';
 import { ScorerRequest } from './scorer-protocol.ts';
 import type { ScorerEvent } from './scorer-protocol.ts';
 import type { Signature } from '../../contracts/serving.ts';
+
+/** Silence means that one batch takes too long: a batch that was answered is told at least this often. */
+const progressMs = 1_000;
 
 process.exitCode = await main(process.argv.at(-1)!);
 
 async function main(requestPath: string): Promise<number> {
   const request = ScorerRequest.parse(JSON.parse(await readFile(requestPath, 'utf8')));
   const scorers: Scorer[] = [];
-  for (const { path, output } of request.models) scorers.push(await openScorer(path, output));
-  const db = await openDuckDb({ memory: '512MB', threads: 1, spillDir: dirname(requestPath) });
+  try {
+    for (const { path, output } of request.models)
+      scorers.push(await openScorer(scorers.length, path, output));
+    return await scoreAll(scorers, request.parts, dirname(requestPath));
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    emit({ event: 'refused', model: error.model, reason: error.message.slice(0, 2_000) });
+    return 1;
+  }
+}
+
+async function scoreAll(
+  scorers: readonly Scorer[],
+  parts: readonly string[],
+  spillDir: string,
+): Promise<number> {
+  const db = await openDuckDb({ memory: '512MB', threads: 1, spillDir });
   try {
     const columns = inputSql(scorers.map(({ signature }) => signature));
     let rows = 0;
-    for (const part of request.parts) {
+    let told = performance.now();
+    for (const part of parts) {
       for await (const chunk of db.stream(`SELECT ${columns} FROM read_parquet(${quoteLiteral(part)})`)) {
         for (const scorer of scorers) {
           const bad = await scoreChunk(scorer, chunk);
           if (bad !== undefined) return refuse(rows + bad);
         }
         rows += chunk.rows;
+        if (performance.now() - told < progressMs) continue;
+        told = performance.now();
+        emit({ event: 'progress', rows });
       }
       emit({ event: 'progress', rows });
     }
@@ -47,19 +71,37 @@ async function main(requestPath: string): Promise<number> {
 }
 
 interface Scorer {
+  index: number;
   signature: Signature;
   model: OpenModel;
   file: ReturnType<typeof createWriteStream>;
 }
 
-async function openScorer(path: string, output: string): Promise<Scorer> {
-  const signature = readSignature(await readFile(path));
-  return { signature, model: await openModel(path, signature), file: createWriteStream(output) };
+/** A model at fault, and which. */
+class Refused extends Error {
+  readonly model: number;
+
+  constructor(model: number, { message }: ModelFault) {
+    super(message);
+    this.model = model;
+  }
+}
+
+function refusing(model: number): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof ModelFault ? new Refused(model, error) : error;
+  };
+}
+
+async function openScorer(index: number, path: string, output: string): Promise<Scorer> {
+  const opened = await openChecked(path).catch(refusing(index));
+  return { index, ...opened, file: createWriteStream(output) };
 }
 
 /** @returns the first row of the chunk whose prediction is not finite */
-async function scoreChunk({ signature, model, file }: Scorer, chunk: Chunk): Promise<number | undefined> {
-  const outputs = await model.run(chunk.columns as ColumnBatch);
+async function scoreChunk(scorer: Scorer, chunk: Chunk): Promise<number | undefined> {
+  const { index, signature, model, file } = scorer;
+  const outputs = await model.run(chunk.columns as ColumnBatch).catch(refusing(index));
   const values = outputs[signature.outputs[0]!.name]!;
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) return Math.floor((bad * chunk.rows) / values.length);

@@ -1,6 +1,7 @@
 /** The protobuf classes of ONNX. `onnx-proto` is CommonJS, so everything hangs on its default export. */
 import onnxProto from 'onnx-proto';
 import type { onnx } from 'onnx-proto';
+import { scan } from './scan.ts';
 
 export const { ModelProto, AttributeProto, TensorProto } = onnxProto.onnx;
 export type Model = onnx.IModelProto;
@@ -17,11 +18,11 @@ export type ElementType = keyof typeof elementTypes;
 /** A name is a free dimension: two that share it need not be equal to ONNX, but are to a reader. */
 export type Dimension = number | string;
 
-export function elementTypeOf(info: ValueInfo): ElementType {
+/** @returns undefined for a type that nothing here uses */
+export function elementTypeOf(info: ValueInfo): ElementType | undefined {
   const number = info.type?.tensorType?.elemType;
   const found = Object.entries(elementTypes).find(([, value]) => value === number);
-  if (!found) throw new Error(`${info.name} has element type ${number}, which nothing here uses`);
-  return found[0] as ElementType;
+  return found?.[0] as ElementType | undefined;
 }
 
 /** @returns -1 for a free dimension. */
@@ -29,7 +30,10 @@ export function shapeOf(info: ValueInfo): number[] {
   return (info.type?.tensorType?.shape?.dim ?? []).map(({ dimValue }) => (dimValue ? Number(dimValue) : -1));
 }
 
+/** The decoder recurses, and makes objects of whatever it meets: nothing gets to it unscanned. @throws Error */
 export function decodeModel(bytes: Uint8Array): Model {
+  const faults = scan(bytes);
+  if (faults.length > 0) throw new Error(`the model cannot be decoded: ${faults.join('; ')}`);
   return ModelProto.decode(bytes);
 }
 

@@ -16,7 +16,7 @@ export type ColumnBatch = Record<string, ColumnValues>;
 export const nullTimestamp = -(2n ** 63n);
 
 export interface OpenModel {
-  /** @returns each output of the signature, row-major. */
+  /** @returns each output of the signature, row-major. @throws Error for an output that has not one answer a row */
   run(columns: ColumnBatch): Promise<Record<string, Float32Array>>;
   close(): Promise<void>;
 }
@@ -35,10 +35,22 @@ export async function openModel(model: string | Uint8Array, signature: Signature
   return {
     async run(columns) {
       const results = await session.run(tensorsOf(signature, columns), names);
-      return Object.fromEntries(names.map((name) => [name, results[name]!.data as Float32Array]));
+      const rows = columns[signature.inputs[0]!.name]!.length;
+      return Object.fromEntries(
+        signature.outputs.map((spec) => [spec.name, answers(spec, results[spec.name]!, rows)]),
+      );
     },
     close: () => session.release(),
   };
+}
+
+/** A graph may promise one answer a row and give another number of them: whose they are, nobody could say. */
+function answers({ name, shape }: TensorSpec, { data }: Tensor, rows: number): Float32Array {
+  const width = shape.slice(1).reduce((product, size) => product * size, 1);
+  if (!(data instanceof Float32Array)) throw new Error(`output ${name} holds no FP32 numbers`);
+  // A width of -1 is left open, as the classes of old packages are.
+  if (width > 0 ? data.length === rows * width : data.length % rows === 0) return data;
+  throw new Error(`output ${name} has ${data.length} values for ${rows} rows of ${Math.abs(width)}`);
 }
 
 /** @throws Error for a column that is absent. */
