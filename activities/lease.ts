@@ -4,7 +4,8 @@
  * An attempt takes the next number when it starts. What it writes later bears that number, and the resource
  * refuses a number below the one it has seen: so an attempt that was thought dead (a stopped machine, a lost
  * network) may finish its work, but not its effect. Temporal's own `attempt` will not do, for a reset begins
- * it again at 1. Nobody waits for a lease, so none has to be given back.
+ * it again at 1. The server's own time of scheduling orders attempts, for a stopped worker may have been given one
+ * that it only begins when a later one is done. Nobody waits for a lease, so none has to be given back.
  *
  * @see Kleppmann, "How to do distributed locking" (2016), on fencing tokens
  */
@@ -19,6 +20,8 @@ export const LeaseRecord = z.object({
   seq: z.int().positive(),
   /** Run, activity and attempt, for people. */
   holder: z.string(),
+  /** When the server scheduled the attempt. */
+  scheduledAt: Instant,
   at: Instant,
 });
 
@@ -30,14 +33,18 @@ export interface Lease {
 export const leaseKey = (lifecycleId: string, stage: Stage): string =>
   `runs/${lifecycleId}/${stage}/lease.json`;
 
-/** @throws Error when another attempt took it at the same moment */
+/** @throws Error when a later attempt took it before, or another at the same moment */
 export async function takeLease(store: Store, lifecycleId: string, stage: Stage): Promise<Lease> {
-  const { workflowExecution, activityId, attempt } = Context.current().info;
+  const { workflowExecution, activityId, attempt, currentAttemptScheduledTimestampMs } =
+    Context.current().info;
   const holder = `${workflowExecution?.runId ?? 'local'}/${activityId}/${attempt}`;
+  const scheduledAt = new Date(currentAttemptScheduledTimestampMs).toISOString();
   const key = leaseKey(lifecycleId, stage);
   const last = await readJson(store, key, LeaseRecord);
   const seq = (last?.value.seq ?? 0) + 1;
-  const taken = await swapJson(store, key, { seq, holder, at: new Date().toISOString() }, last?.etag);
+  if (last && last.value.scheduledAt > scheduledAt) throw late(key, holder, seq, last.value.seq);
+  const record = { seq, holder, scheduledAt, at: new Date().toISOString() };
+  const taken = await swapJson(store, key, record, last?.etag);
   if (!taken) throw new Error(`${key} was taken by another attempt at the same moment`);
   return { seq, holder };
 }

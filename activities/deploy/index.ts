@@ -15,9 +15,10 @@ import type { ModelMessages } from './messages.ts';
 import { observe, settle } from './replicas.ts';
 import { recall, writeQuarantine } from './recall.ts';
 import { writeSlots, writeVersion } from './slots.ts';
+import type { SlotsDeps } from './slots.ts';
 import { recorded } from '../record.ts';
 
-export interface DeployDeps extends PackageDeps {
+export interface DeployDeps extends PackageDeps, SlotsDeps {
   models: ModelMessages;
   /** Creates the model's monitoring Schedule, or changes its interval. */
   schedule(model: string, everyMs: number): Promise<void>;
@@ -52,7 +53,7 @@ export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> 
       return observe(store, input, project.rollout, project.task);
     },
     writeVersion: (record) => writeVersion(store, parse(VersionRecord, record)),
-    writeSlots: (slots) => writeSlots(store, parse(Slots, slots)),
+    writeSlots: (slots) => writeSlots(deps, parse(Slots, slots)),
     writeQuarantine: (record) => writeQuarantine(store, record),
     recall: ({ model }) => recall(store, model),
     watch: ({ model, everyMs }) => deps.schedule(model, everyMs),

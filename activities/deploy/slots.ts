@@ -16,6 +16,11 @@ export const currentKey = (model: string) => `models/${model}/current.json`;
 export const quarantineKey = (model: string, version: number) => `models/${model}/quarantine/${version}.json`;
 export const spentKey = (requestId: string) => `spent/${requestId}.json`;
 
+export interface SlotsDeps {
+  store: Store;
+  log: { warn(about: object, message: string): void };
+}
+
 /** @throws `StaleEpoch` when this number was given to another package. */
 export async function writeVersion(store: Store, record: VersionRecord): Promise<void> {
   const { model, version } = record;
@@ -39,23 +44,29 @@ export async function writeVersion(store: Store, record: VersionRecord): Promise
  * @throws `StaleEpoch` when a newer epoch, or another change of the same epoch, is in the store
  * @throws `NotApproved` when a version in a slot has no valid approval of exactly its digests, or is quarantined
  */
-export async function writeSlots(store: Store, slots: Slots): Promise<void> {
+export async function writeSlots({ store, log }: SlotsDeps, slots: Slots): Promise<void> {
   const { model, epoch } = slots;
+  const refuseLate = (current: number) => {
+    log.warn({ model, epoch, current }, 'a late writer was refused');
+    return stale(slots, current);
+  };
   const current = await readJson(store, currentKey(model), Slots);
   if (current && current.value.epoch >= epoch) {
     if (canonicalJson(current.value) === canonicalJson(slots)) return;
-    throw stale(slots, current.value.epoch);
+    throw refuseLate(current.value.epoch);
   }
   await checkSlots(store, slots, current?.value);
   const key = `models/${model}/slots/${epoch}.json`;
   if (!(await createJson(store, key, slots))) {
     const filed = await readJson(store, key, Slots);
-    if (canonicalJson(filed?.value) !== canonicalJson(slots)) throw stale(slots, epoch);
+    if (canonicalJson(filed?.value) !== canonicalJson(slots)) throw refuseLate(epoch);
   }
   await failpoint('deploy:slots');
   const swapped = await swapJson(store, currentKey(model), slots, current?.etag);
-  if (swapped === undefined)
-    throw new Error(`current.json of ${model} moved while epoch ${epoch} was written`);
+  if (swapped === undefined) {
+    const now = (await readJson(store, currentKey(model), Slots))?.value;
+    if (canonicalJson(now) !== canonicalJson(slots)) throw refuseLate(now?.epoch ?? 0);
+  }
   await failpoint('deploy:activated');
 }
 

@@ -59,6 +59,11 @@ async function agree(): Promise<void> {
   }
 }
 
+async function idle(): Promise<boolean> {
+  const about = await Promise.all(modelNames.map((model) => town.esteira.describe(model)));
+  return about.every((one) => one?.inFlight === null);
+}
+
 async function live(): Promise<void> {
   await everybodyRuns();
   let n = 0;
@@ -69,10 +74,7 @@ async function live(): Promise<void> {
       .predict('auto', [body], { id: `every-${asked}-${++n}` })
       .catch(() => undefined);
     if (answered) town.acknowledge({ kind: 'prediction', model: 'auto', ids: answered.ids });
-    const idle = await Promise.all(
-      modelNames.map(async (model) => (await town.esteira.describe(model))?.inFlight === null),
-    );
-    return idle.every(Boolean);
+    return idle().catch(() => false);
   });
   const from = Date.parse(january.until) + asked * 86_400_000;
   await town.esteira.tick('auto', {
@@ -85,6 +87,18 @@ async function live(): Promise<void> {
   });
 }
 
+async function restartServing(): Promise<void> {
+  const { serving } = town.stack.pids();
+  process.kill(serving, 'SIGTERM');
+  await until(() => town.stack.pids().serving !== serving);
+  await until(() =>
+    fetch(`${town.stack.servingUrl}/v2/health/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
+}
+
 const struck = async () =>
   (await readFile(`${town.files.faults}.struck`, 'utf8').catch(() => '')).split('\n').slice(0, -1);
 
@@ -94,7 +108,7 @@ test('each strikes once as an error', { timeout: 200_000 }, async () => {
   for (const line of lines) town.disturb({ kind: 'failpoint', detail: line });
   await live();
   await live();
-  process.kill(town.stack.pids().serving, 'SIGTERM');
+  for (let times = 1; times <= 2; times++) await restartServing();
   await until(async () => (await struck()).length === lines.length).catch(async (error: unknown) => {
     const met = (await struck()).join('\n');
     throw new Error(`never passed: ${reachable.filter((point) => !met.includes(point)).join(', ')}`, {

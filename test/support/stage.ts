@@ -21,6 +21,7 @@ export interface Bench {
     store: Store;
     workDir: string;
     openDuckDb(spillDir: string): ReturnType<typeof openDuckDb>;
+    log: { warn(about: object, message: string): void };
   };
   /** Writes a file into the project's folder. */
   write(name: string, text: string): Promise<string>;
@@ -42,6 +43,7 @@ export async function openBench(): Promise<Bench> {
       store,
       workDir: join(folder, 'work'),
       openDuckDb: (spillDir) => openDuckDb({ memory: '256MB', threads: 2, spillDir }),
+      log: { warn: () => {} },
     },
     async write(name, text) {
       await writeFile(join(folder, name), text);

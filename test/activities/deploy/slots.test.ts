@@ -16,6 +16,8 @@ import type { Bench } from '../../support/stage.ts';
 
 let bench: Bench;
 let models = 0;
+const told: object[] = [];
+const deps = () => ({ store: bench.store, log: { warn: (about: object) => void told.push(about) } });
 before(async () => (bench = await openBench()));
 after(() => bench.close());
 
@@ -117,24 +119,25 @@ const refused = (write: Promise<void>, why: RegExp) =>
 
 test('an approved version serves; the same write again is the same write', async () => {
   const { model, slots } = await version(approved);
-  await writeSlots(bench.store, slots(1));
-  await writeSlots(bench.store, slots(1));
+  await writeSlots(deps(), slots(1));
+  await writeSlots(deps(), slots(1));
   const current = await readJson(bench.store, `models/${model}/current.json`, SlotsSchema);
   assert.deepEqual(current?.value, slots(1));
 });
 
 test('a late epoch, and another change of the same epoch, are refused', async () => {
   const { slots } = await version(approved);
-  await writeSlots(bench.store, slots(2));
+  await writeSlots(deps(), slots(2));
   for (const late of [slots(1), slots(2, 'something else')]) {
-    await assert.rejects(writeSlots(bench.store, late), (error) => failedWith(error, 'StaleEpoch'));
+    await assert.rejects(writeSlots(deps(), late), (error) => failedWith(error, 'StaleEpoch'));
   }
+  assert.equal(told.length, 2, 'and the log says so');
 });
 
 test('an epoch that was filed but not made current is finished by who tries again', async () => {
   const { model, slots } = await version(approved);
   await bench.store.create(`models/${model}/slots/1.json`, JSON.stringify(slots(1)));
-  await writeSlots(bench.store, slots(1));
+  await writeSlots(deps(), slots(1));
   assert.ok(await bench.store.read(`models/${model}/current.json`));
 });
 
@@ -153,57 +156,58 @@ test('no verdict, a rejection, a forged yes and a missing decision do not serve'
   ];
   for (const [records, why] of cases) {
     const { slots } = await version(() => records);
-    await refused(writeSlots(bench.store, slots(1)), why);
+    await refused(writeSlots(deps(), slots(1)), why);
   }
 });
 
 test('one person twice is one person', async () => {
   const twice = [...approved().slice(0, 2), ...approved().slice(1)];
   const { slots } = await version(() => twice, 'people', 2);
-  await refused(writeSlots(bench.store, slots(1)), /lacks decisions/);
+  await refused(writeSlots(deps(), slots(1)), /lacks decisions/);
 });
 
 test('a yes that a reset workflow filed after a no does not serve', async () => {
   const no = { kind: 'decision', by: 'ada', approved: false } as const;
   const { slots } = await version(() => [no, { kind: 'verdict', approved: false }, ...approved().slice(1)]);
-  await refused(writeSlots(bench.store, slots(1)), /did not end in a yes/);
+  await refused(writeSlots(deps(), slots(1)), /did not end in a yes/);
 });
 
 test('an approval carries one rollout: a run that was reset cannot deploy again', async () => {
   const { slots } = await version(approved);
-  await writeSlots(bench.store, slots(1));
+  await writeSlots(deps(), slots(1));
   const { champion } = slots(1);
-  const again = { ...slots(2), challenger: { ...champion!, share: 0 }, rollout: 'run-2' };
-  await refused(writeSlots(bench.store, again), /used at epoch 1 already/);
-  await writeSlots(bench.store, { ...again, rollout: 'run-1' });
+  const again = { ...slots(2), champion: null, challenger: { ...champion!, share: 0 }, rollout: 'run-2' };
+  await refused(writeSlots(deps(), again), /used at epoch 1 already/);
+  await writeSlots(deps(), { ...again, rollout: 'run-1' });
+  await refused(writeSlots(deps(), { ...again, epoch: 3, champion }), /cannot be its own challenger/);
 });
 
 test('a quarantined version enters no slot', async () => {
   const { model, slots } = await version(approved);
   await writeQuarantine(bench.store, { model, version: 1, by: 'ana', reason: 'bad' });
-  await refused(writeSlots(bench.store, slots(1)), /quarantined/);
+  await refused(writeSlots(deps(), slots(1)), /quarantined/);
 });
 
 test('without a rollout nothing enters but the champion before', async () => {
   const { slots } = await version(approved);
   const { rollout: _, ...bare } = slots(1);
-  await refused(writeSlots(bench.store, bare), /no rollout brings it/);
-  await writeSlots(bench.store, slots(1));
+  await refused(writeSlots(deps(), bare), /no rollout brings it/);
+  await writeSlots(deps(), slots(1));
   const { champion } = slots(1);
-  await writeSlots(bench.store, { ...bare, epoch: 2, champion: null, previous: champion });
-  await writeSlots(bench.store, { ...bare, epoch: 3 });
+  await writeSlots(deps(), { ...bare, epoch: 2, champion: null, previous: champion });
+  await writeSlots(deps(), { ...bare, epoch: 3 });
 });
 
 test('a yes for another model does not serve', async () => {
   const { slots } = await version((subject) =>
     approved().map((record) => ({ ...record, subject: { ...subject, modelDigest: 'd'.repeat(64) } })),
   );
-  await refused(writeSlots(bench.store, slots(1)), /other digests/);
+  await refused(writeSlots(deps(), slots(1)), /other digests/);
 });
 
 test('a verdict that claims "auto" under a policy that asks people does not serve', async () => {
   const { slots } = await version(() => [{ kind: 'verdict', approved: true }], 'auto');
-  await refused(writeSlots(bench.store, slots(1)), /asks people/);
+  await refused(writeSlots(deps(), slots(1)), /asks people/);
 });
 
 test('a version number names one package for ever', async () => {
