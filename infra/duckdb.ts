@@ -1,12 +1,14 @@
 /**
  * DuckDB, which does all arithmetic over rows. One instance an activity: in memory, spilling to a folder of its
- * own that goes when it is closed. It loads no extension and installs none; times are UTC.
+ * own that goes when it is closed. It loads no extension and installs none; times are UTC. One call is one statement:
+ * what comes after a semicolon is refused with the rest.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import type { Column } from './duckdb-values.ts';
 import { self } from './local.ts';
+import { quoteLiteral } from './sql.ts';
 
 export { quoteIdentifier, quoteLiteral } from './sql.ts';
 export type { Column } from './duckdb-values.ts';
@@ -27,6 +29,11 @@ export interface DuckDb {
    * statements may run meanwhile, and TEMP tables are not seen.
    */
   stream(sql: string, parameters?: Parameters): AsyncIterable<Chunk>;
+  /**
+   * From here on no SQL reads or writes any file but these and those of the spill folder, loads anything, or changes a
+   * setting. To be called before SQL that others wrote.
+   */
+  lock(files: readonly string[]): Promise<void>;
   /** Makes whatever runs fail soon; for cancelled activities. */
   interrupt(): void;
   close(): Promise<void>;
@@ -68,28 +75,30 @@ export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): 
   const connect = async () => {
     const connection = await instance.connect();
     connections.add(connection);
-    await connection.run("SET TimeZone = 'UTC'");
     return connection;
   };
   const disconnect = (connection: DuckDBConnection) => {
     if (connections.delete(connection)) connection.closeSync();
   };
   const main = await connect();
+  await main.run("SET GLOBAL TimeZone = 'UTC'");
 
   return {
     async run(sql, parameters) {
-      return (await main.run(sql, bound(parameters))).rowsChanged;
+      return (await one(main, sql, parameters)).rowsChanged;
     },
 
     async rows<T>(sql: string, parameters?: Parameters) {
-      const result = await main.run(sql, bound(parameters));
+      const result = await one(main, sql, parameters);
       return (await result.convertRowObjects(plainValue)) as T[];
     },
 
     async *stream(sql, parameters) {
       const connection = await connect();
       try {
-        const result = await connection.stream(sql, bound(parameters));
+        const statement = await connection.prepare(sql);
+        statement.bind(bound(parameters) ?? []);
+        const result = await statement.stream().finally(() => statement.destroySync());
         const names = result.deduplicatedColumnNames();
         for await (const chunk of result) {
           if (chunk.rowCount === 0) continue;
@@ -99,6 +108,13 @@ export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): 
       } finally {
         disconnect(connection);
       }
+    },
+
+    async lock(files) {
+      await main.run(`SET allowed_paths = [${files.map(quoteLiteral).join(', ')}]`);
+      await main.run(`SET allowed_directories = [${quoteLiteral(spillDir)}]`);
+      await main.run('SET enable_external_access = false');
+      await main.run('SET lock_configuration = true');
     },
 
     interrupt() {
@@ -111,6 +127,17 @@ export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): 
       await rm(spill, { recursive: true, force: true });
     },
   };
+}
+
+/** Prepared, for that takes one statement only; a plain query would run whatever follows it too. */
+async function one(connection: DuckDBConnection, sql: string, parameters: Parameters | undefined) {
+  const statement = await connection.prepare(sql);
+  try {
+    statement.bind(bound(parameters) ?? []);
+    return await statement.run();
+  } finally {
+    statement.destroySync();
+  }
 }
 
 function bound(parameters: Parameters | undefined): DuckDBValue[] | Record<string, DuckDBValue> | undefined {

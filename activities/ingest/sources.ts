@@ -1,7 +1,12 @@
-/** The project's sources as DuckDB views, and what exactly was read: every file with its digest. */
+/**
+ * The project's sources as DuckDB views, and what exactly was read: every file with its digest.
+ *
+ * Files are screened before DuckDB sees them, and once they are open the engine is locked: the project's own SQL comes
+ * next, and reaches its sources and nothing else.
+ */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { isAbsolute, join, relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { DatasetManifest } from '../../contracts/dataset.ts';
 import { permanent } from '../../contracts/failures.ts';
@@ -9,44 +14,84 @@ import type { PinnedProject, Source } from '../../contracts/project.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
 import { sha256Of } from '../../infra/digest.ts';
+import { nearest, ScreenFault, screenContent, screenFile, screenPlace, sourceLimits } from './screen.ts';
 
 type SourceFiles = DatasetManifest['sources'];
 
 const readers = { csv: 'read_csv', parquet: 'read_parquet', json: 'read_json' } as const;
 
-/** @throws `UnreadableSource` when a path matches nothing or a file cannot be opened as its format. */
+/** @throws `UnreadableSource` when a path matches nothing, or what may not or cannot be read as its format. */
 export async function openSources(db: DuckDb, pinned: PinnedProject): Promise<SourceFiles> {
   const found: SourceFiles = [];
+  const opened: string[] = [];
+  const root = await nearest(pinned.root);
   for (const [name, source] of Object.entries(pinned.project.sources)) {
-    const files = await filesOf(db, pinned.root, name, source);
+    const files = await screened(name, source, () => filesOf(db, pinned.root, name, source));
+    const format = formatOf(name, source, files[0]!);
     for (const file of files) {
+      await screened(name, source, () => screenContent(file, format, delimiterOf(source, file)));
       const { size } = await stat(file);
       const sha256 = await sha256Of(createReadStream(file));
-      found.push({ source: name, uri: relative(pinned.root, file), sha256, bytes: size });
+      found.push({ source: name, uri: relative(root, file), sha256, bytes: size });
       Context.current().heartbeat({ reading: name });
     }
-    const list = files.map(quoteLiteral).join(', ');
-    const format = formatOf(name, source, files[0]!);
-    const options = format === 'csv' ? csvOptions(source, files[0]!) : '';
-    try {
-      await db.run(
-        `CREATE VIEW ${quoteIdentifier(name)} AS SELECT * FROM ${readers[format]}([${list}]${options})`,
-      );
-    } catch (error) {
-      const reason = (format === 'csv' && (await faultyLine(db, list, options))) || firstLines(error);
-      const message = `source ${name} (${source.path}) cannot be read: ${reason}`;
-      throw permanent('UnreadableSource', message, { source: name, file: source.path });
-    }
+    await createView(db, name, source, files, format);
+    opened.push(...files);
   }
+  await db.lock(opened);
   return found;
 }
 
+async function createView(
+  db: DuckDb,
+  name: string,
+  source: Source,
+  files: readonly string[],
+  format: keyof typeof readers,
+): Promise<void> {
+  const list = files.map(quoteLiteral).join(', ');
+  const options = format === 'csv' ? csvOptions(source, files[0]!) : '';
+  const view = quoteIdentifier(name);
+  try {
+    await db.run(`CREATE VIEW ${view} AS SELECT * FROM ${readers[format]}([${list}]${options})`);
+  } catch (error) {
+    const reason = (format === 'csv' && (await faultyLine(db, list, options))) || firstLines(error);
+    throw unreadable(name, source, reason);
+  }
+  const [described] = await db.rows<{ n: number }>(`SELECT count(*) AS n FROM (DESCRIBE ${view})`);
+  if (described!.n <= sourceLimits.columns) return;
+  throw unreadable(name, source, `it has ${described!.n} columns; at most ${sourceLimits.columns} are taken`);
+}
+
+function unreadable(name: string, source: Source, reason: string) {
+  const message = `source ${name} (${source.path}) cannot be read: ${reason}`;
+  return permanent('UnreadableSource', message, { source: name, file: source.path });
+}
+
+async function screened<T>(name: string, source: Source, screen: () => Promise<T>): Promise<T> {
+  try {
+    return await screen();
+  } catch (error) {
+    if (error instanceof ScreenFault) throw unreadable(name, source, error.message);
+    throw error;
+  }
+}
+
+/** @returns real paths: a link that is moved later leads nowhere else */
 async function filesOf(db: DuckDb, root: string, name: string, source: Source): Promise<string[]> {
-  const pattern = isAbsolute(source.path) ? source.path : join(root, source.path);
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(source.path)) throw new ScreenFault('it is a URL; sources are files');
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+  if (/[\u0000-\u001f\u007f]/.test(source.path)) throw new ScreenFault('it holds a control character');
+  const pattern = resolve(root, source.path);
+  await screenPlace(root, pattern);
+  const { files: most } = sourceLimits;
   const rows = await db.rows<{ file: string }>(
-    `SELECT file FROM glob(${quoteLiteral(pattern)}) ORDER BY file`,
+    `SELECT file FROM glob(${quoteLiteral(pattern)}) ORDER BY file LIMIT ${most + 1}`,
   );
-  if (rows.length > 0) return rows.map(({ file }) => file);
+  if (rows.length > most) throw new ScreenFault(`it matches more than ${most} files`);
+  const files: string[] = [];
+  for (const { file } of rows) files.push(await screenFile(root, file));
+  if (files.length > 0) return files;
   const message = `source ${name}: no file matches ${source.path} (looked in ${root})`;
   throw permanent('UnreadableSource', message, { source: name, file: source.path });
 }
@@ -81,9 +126,12 @@ function firstLines(error: unknown): string {
 
 /** Said, not sniffed: on a broken file a guess would find some other shape that fits, and hide the fault. */
 function csvOptions(source: Source, file: string): string {
-  const delimiter = source.delimiter ?? (/\.tsv(\.gz)?$/i.test(file) ? '\t' : ',');
-  return `, header = true, skip = 0, delim = ${quoteLiteral(delimiter)}, quote = '"', escape = '"'`;
+  const delimiter = quoteLiteral(delimiterOf(source, file));
+  return `, header = true, skip = 0, delim = ${delimiter}, quote = '"', escape = '"'`;
 }
+
+const delimiterOf = (source: Source, file: string): string =>
+  source.delimiter ?? (/\.tsv(\.gz)?$/i.test(file) ? '\t' : ',');
 
 function formatOf(name: string, source: Source, file: string): keyof typeof readers {
   if (source.format) return source.format;
