@@ -24,12 +24,15 @@ export interface ProjectText {
 type Path = readonly PropertyKey[];
 type Ranged = { range?: readonly number[] | null } | undefined;
 
-/** @returns one sentence a fault. A value that fits no branch of a union is told what each would take. */
-export function faultsOf(text: ProjectText, issue: z.core.$ZodIssue): string[] {
+/**
+ * @param most of unknown fields in one place; each is looked for in the text
+ * @returns one sentence a fault. A value that fits no branch of a union is told what each would take.
+ */
+export function faultsOf(text: ProjectText, issue: z.core.$ZodIssue, most: number): string[] {
   const { path } = issue;
   if (issue.code === 'unrecognized_keys') {
     const known = fieldsAt(text, path);
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, most).map((key) => {
       const others = known.length > 0 ? `; known: ${known.join(', ')}` : '';
       return faultAt(text, [...path, key], `unknown field${didYouMean(key, known)}${others}`, 'key');
     });

@@ -3,10 +3,9 @@
  * what would be right, so that the next edit is the right one.
  */
 import { execFile } from 'node:child_process';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
-import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { Project } from '../contracts/project.ts';
 import type { PinnedProject, Task } from '../contracts/project.ts';
@@ -15,6 +14,7 @@ import { hasCode } from './errno.ts';
 import { didYouMean } from './nearest.ts';
 import { faultAt, faultsOf, ProjectError } from './project-faults.ts';
 import type { ProjectText } from './project-faults.ts';
+import { parseYaml, readText } from './project-yaml.ts';
 import { canonicalJson } from './store/json.ts';
 
 export { ProjectError } from './project-faults.ts';
@@ -25,10 +25,12 @@ const shownFaults = 5;
 /** @param path of a project folder, or of its file. @throws {ProjectError} naming the first few faults */
 export async function readProject(path: string): Promise<{ project: Project; sql: string; root: string }> {
   const file = await projectFile(path);
-  const text = parseYaml(await readFile(file, 'utf8'), relative(process.cwd(), file) || file);
-  const result = Project.safeParse(text.document.toJS());
+  const shown = relative(process.cwd(), file) || file;
+  const { text, value } = parseYaml(await readText(file, shown), shown, projectSchema());
+  const result = Project.safeParse(value);
   if (!result.success) {
-    const faults = result.error.issues.flatMap((issue) => faultsOf(text, issue));
+    const issues = result.error.issues.slice(0, shownFaults);
+    const faults = issues.flatMap((issue) => faultsOf(text, issue, shownFaults));
     throw new ProjectError(faults.slice(0, shownFaults).join('\n'));
   }
   const root = dirname(file);
@@ -56,17 +58,6 @@ export function projectSchema(): object {
   return z.toJSONSchema(Project, { io: 'input' });
 }
 
-function parseYaml(source: string, shown: string): ProjectText {
-  const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
-  const [broken] = document.errors;
-  if (broken) {
-    const { line, col } = lines.linePos(broken.pos[0]);
-    throw new ProjectError(`${shown}:${line}:${col}: not YAML: ${broken.message}`);
-  }
-  return { shown, document, lines, schema: projectSchema() };
-}
-
 async function projectFile(path: string): Promise<string> {
   const full = resolve(path);
   const found = await stat(full).catch(unlessMissing);
@@ -77,16 +68,20 @@ async function projectFile(path: string): Promise<string> {
   return file;
 }
 
-/** A query may be a file's name: one word that ends in .sql. */
+/** A query may be a file's name: one word that ends in .sql, for a file in the project's folder. */
 async function sqlOf({ query }: Project, root: string, text: ProjectText): Promise<string> {
   if (!/^\S+\.sql$/.test(query)) return query;
-  const sql = await readFile(join(root, query), 'utf8').catch(unlessMissing);
-  if (sql !== undefined) return sql;
-  const folder = dirname(join(root, query));
-  const names = ((await readdir(folder).catch(unlessMissing)) ?? []).filter((name) => name.endsWith('.sql'));
+  const file = await realpath(join(root, query)).catch(unlessMissing);
+  const folder = await realpath(root);
+  if (!(file ?? join(folder, query)).startsWith(folder + sep)) {
+    throw new ProjectError(faultAt(text, ['query'], `is "${query}", a file outside the project's folder`));
+  }
+  if (file !== undefined) return readText(file, query);
+  const beside = dirname(join(root, query));
+  const names = ((await readdir(beside).catch(unlessMissing)) ?? []).filter((name) => name.endsWith('.sql'));
   const guess = didYouMean(basename(query), names);
   throw new ProjectError(
-    faultAt(text, ['query'], `is "${query}", a file that cannot be found in ${folder}${guess}`),
+    faultAt(text, ['query'], `is "${query}", a file that cannot be found in ${beside}${guess}`),
   );
 }
 
@@ -150,5 +145,5 @@ function emptyGates({ gates, task, trainer }: Project, text: ProjectText): strin
 }
 
 function unlessMissing(error: unknown): undefined {
-  if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+  if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) throw error;
 }
