@@ -21,9 +21,11 @@ import { discard } from './verify.ts';
 const patienceMs = 10_000;
 const strangerMs = 5_000;
 
-/** Some keys share a lock, so that there are no more than 4,096 folders however many keys there are. */
+/** Some keys share a lock, so that there are no more folders to sweep than this, however many keys there are. */
+const locks = 1_024;
+
 export function lockFolder(root: string, key: string): string {
-  return join(root, '.locks', sha256(key).slice(0, 3));
+  return join(root, '.locks', String(Number.parseInt(sha256(key).slice(0, 8), 16) % locks));
 }
 
 /** Runs `action` alone among all processes that name the same folder. @throws Error after 10 s of waiting */

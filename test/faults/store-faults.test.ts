@@ -103,6 +103,23 @@ describe('a faulty S3 server', { skip: typeof s3 === 'string' ? s3 : false }, ()
     assert.deepEqual(await uploads(), []);
   });
 
+  test('that begins an upload and loses the answer is rid of it after a day', async () => {
+    const path = join(root, 'orphan');
+    await writeFile(path, Buffer.alloc(9 << 20, 'orphan'));
+    const other = await openStore(proxy.uri('orphans'), { cacheDir: root });
+    proxy.set({ operation: 'CreateMultipartUpload', kind: 'lost' });
+    assert.equal(await other.createFromFile('new', path, 'any'), true);
+    await other.sweep();
+    assert.equal((await uploads()).length, 1, 'it may be that of another machine');
+    proxy.set({ operation: 'ListMultipartUploads', kind: 'aged' });
+    await store.sweep();
+    assert.equal((await uploads()).length, 1, 'it is of another prefix');
+    proxy.set({ operation: 'ListMultipartUploads', kind: 'aged' });
+    await other.sweep();
+    assert.deepEqual(await uploads(), []);
+    await other.close();
+  });
+
   test('whose upload somebody aborts never makes a blob that is not there', async () => {
     const path = join(root, 'other');
     await writeFile(path, Buffer.alloc(9 << 20, 'other'));

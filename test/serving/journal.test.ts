@@ -30,8 +30,8 @@ test('rows are stored typed, under the hour they happened, when the server stops
   const time = '2001-01-31T22:59:59.000Z';
   const body = inferBody(2, { id: 'a', parameters: { time } });
   Object.assign(body.inputs[0]!, { data: [0.5, 1] });
-  await post(infer, body);
-  await post(infer, inferBody(1, { id: 'b' }));
+  assert.equal((await post(infer, body)).status, 200);
+  assert.equal((await post(infer, inferBody(1, { id: 'b' }))).status, 200);
   await child.kill();
   assert.deepEqual(await child.exited, { code: 0, signal: null });
 

@@ -14,12 +14,14 @@ const ofPaths = [
 ];
 const ofHandles = ['read', 'write', 'appendFile', 'sync', 'close'] as const;
 
+const needSpace = ['writeFile', 'appendFile', 'copyFile', 'mkdir', 'mkdtemp', 'write'];
+
 type AnyFunction = (...args: unknown[]) => unknown;
 type Functions = Record<string, AnyFunction>;
 
 export interface FaultyFs {
-  /** The nth call from now fails with this code, once. */
-  arm(at: number, code: string): void;
+  /** The nth call from now fails with this code, once; or, as on a full disk, each from then on that needs space. */
+  arm(at: number, code: string, lasting?: boolean): void;
   /** Calls that are left until it fails; below zero once it has. */
   readonly left: number;
   /** What has failed since: the function's name. */
@@ -29,12 +31,14 @@ export interface FaultyFs {
 
 /** @param root only calls that name a path below it count, and calls on files that were opened there */
 export function breakFs(root: string): FaultyFs {
-  const fault = { left: 0, code: '', failed: undefined as string | undefined };
+  const fault = { left: 0, code: '', lasting: false, failed: undefined as string | undefined };
   const originals = { promises: {} as Functions, open: fs.open, read: fs.read };
   const promises = fs.promises as unknown as Functions;
   const strike = (name: string, what: unknown) => {
-    if (--fault.left !== 0) return undefined;
-    fault.failed = name;
+    fault.left--;
+    const due = fault.lasting ? fault.left <= 0 && needSpace.includes(name) : fault.left === 0;
+    if (!due) return undefined;
+    fault.failed ??= name;
     return Object.assign(new Error(`${fault.code}: on purpose, ${name} ${String(what)}`), {
       code: fault.code,
     });
@@ -55,9 +59,10 @@ export function breakFs(root: string): FaultyFs {
   breakStreams(below, strike);
   syncBuiltinESMExports();
   return {
-    arm: (at, code) => void Object.assign(fault, { left: at, code, failed: undefined }),
+    arm: (at, code, lasting = false) =>
+      void Object.assign(fault, { left: at, code, lasting, failed: undefined }),
     disarm() {
-      fault.left = 0;
+      Object.assign(fault, { left: 0, lasting: false });
       return fault.failed;
     },
     get left() {

@@ -20,6 +20,7 @@ export type Operation =
  * - not carried out: `500`, `503` (SlowDown), `409`, `404` (NoSuchUpload), `hang` (no answer ever), `reset`
  * - carried out: `lost` (then reset), `truncated` (half, then reset), `short` (half, and says so), `wrong` (a byte
  *   differs), `stale` (what this key answered before), `noEtag`, `badEtag`
+ * - `aged`: uploads that it lists were begun in 2001
  * - `damaged`: the body that the server gets differs in a byte; `unconditional`: it gets no If-Match, no If-None-Match
  */
 export type Kind = keyof typeof refusals | (typeof others)[number];
@@ -32,7 +33,7 @@ const refusals = {
 } as const;
 const others = [
   ...(['hang', 'reset', 'lost', 'truncated', 'short', 'wrong', 'stale', 'noEtag', 'badEtag'] as const),
-  ...(['damaged', 'unconditional'] as const),
+  ...(['aged', 'damaged', 'unconditional'] as const),
 ];
 
 export interface S3Fault {
@@ -164,6 +165,10 @@ function spoilt(answer: Answer, kind: Kind | undefined): Answer {
   const { body } = answer;
   if (kind === 'wrong') return { ...answer, body: flipped(body) };
   if (kind === 'short') return { ...answer, body: body.subarray(0, body.length / 2) };
+  if (kind === 'aged') {
+    const text = String(body).replaceAll(/<Initiated>\d{4}/g, '<Initiated>2001');
+    return { ...answer, body: Buffer.from(text) };
+  }
   if (kind === 'noEtag') return { ...answer, headers };
   if (kind === 'badEtag')
     return { ...answer, headers: { ...headers, ...(etag && { etag: '"of-another-object"' }) } };
