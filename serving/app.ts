@@ -1,6 +1,7 @@
 /** The HTTP side: routes, and errors as the protocol wants them. Connections are kept after a refusal. */
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
 import { z } from 'zod';
 import { Label } from '../contracts/serving.ts';
 import type { Logger } from '../infra/log.ts';
@@ -8,24 +9,45 @@ import { infer, named } from './infer.ts';
 import { metricsText } from './metrics.ts';
 import type { ModelHost } from './model-host.ts';
 import { describeTensor } from './protocol.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal, shown } from './refusal.ts';
 import type { Replica } from './replica.ts';
 import type { Shipper } from './shipper.ts';
 
 /** 10,000 rows of some 50 columns. */
 const bodyLimit = 32 * 1024 * 1024;
 const platform = 'onnx_onnxv1';
-const Labels = z.object({ labels: z.array(Label).min(1).max(10_000) });
+const label = z.union([z.number(), z.string().max(1_000), z.boolean()]);
+const Labels = z.object({ labels: z.array(Label.extend({ label })).min(1).max(10_000) });
+
+/**
+ * A request must have come whole by then; who sends a byte now and then holds a connection and its memory. The largest
+ * body takes 30 s at a megabyte a second.
+ */
+const requestTimeout = 30_000;
+const headersTimeout = 10_000;
+/** How often connections are held against the two. */
+const connectionsCheckingInterval = 1_000;
 
 interface ModelParams {
   Params: { model: string; version?: string };
 }
 
 export function createApp(replica: Replica, shipper: Shipper, log: Logger): FastifyInstance {
-  const app = Fastify({ bodyLimit, logger: false, forceCloseConnections: 'idle' });
+  const app = Fastify({
+    ...{ bodyLimit, logger: false, forceCloseConnections: 'idle' },
+    ...{ requestTimeout, http: { headersTimeout, connectionsCheckingInterval } },
+    frameworkErrors: (error, _request, reply) => void refuse(reply, error, log),
+    clientErrorHandler: refuseConnection,
+  });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+  // Nothing else: a page of a stranger may send any other type from a browser that can reach us, without asking first.
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     parseBody(request, body as string, done);
+  });
+  app.addHook('preParsing', async (request) => {
+    const { 'content-encoding': encoding = 'identity' } = request.headers;
+    if (encoding !== 'identity')
+      throw new Refusal(415, `bodies are taken as they are, not as ${shown(encoding)}`);
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => refuse(reply, error, log));
   app.setNotFoundHandler((request, reply) => notFound(app, request, reply));
@@ -110,7 +132,8 @@ function parseBody(
     done(null, JSON.parse(body));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    done(new Refusal(400, `the body of ${request.method} ${request.url} is not JSON: ${error.message}`));
+    const at = `${request.method} ${request.url.slice(0, 200)}`;
+    done(new Refusal(400, `the body of ${at} is not JSON: ${error.message}`));
   }
 }
 
@@ -118,15 +141,40 @@ function refuse(reply: FastifyReply, error: Error & { statusCode?: number }, log
   const status = error instanceof Refusal ? error.status : (error.statusCode ?? 500);
   if (status === 503) reply.header('retry-after', '1');
   if (status >= 500 && status !== 503) log.error({ err: error }, 'a request failed');
-  const sentence =
-    status === 413 && !(error instanceof Refusal)
-      ? `the body is larger than ${bodyLimit} bytes`
-      : error.message;
-  return reply.code(status).send({ error: sentence });
+  return reply.code(status).send({ error: sentenceOf(error, status) });
 }
 
+/** What went wrong inside is for the log: its words name files, keys and addresses of ours. */
+function sentenceOf(error: Error, status: number): string {
+  if (error instanceof Refusal) return error.message;
+  if (status >= 500) return 'the server could not answer; its log says why';
+  if (status === 413) return `the body is larger than ${bodyLimit} bytes`;
+  if (status === 415) return 'the body is taken as application/json only';
+  return error.message.slice(0, 500);
+}
+
+/** Bytes that are no HTTP, or too many or too slow: answered in our own words, and closed. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  const [status, sentence] = connectionFaults.get(error.code ?? '') ?? [
+    '400 Bad Request',
+    'this is no HTTP request',
+  ];
+  if (!socket.writable) return void socket.destroy();
+  const body = JSON.stringify({ error: sentence });
+  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close`;
+  socket.end(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+}
+
+const connectionFaults = new Map([
+  ['HPE_HEADER_OVERFLOW', ['431 Request Header Fields Too Large', 'the headers are larger than 16384 bytes']],
+  [
+    'ERR_HTTP_REQUEST_TIMEOUT',
+    ['408 Request Timeout', `the request did not come within ${requestTimeout} ms`],
+  ],
+]);
+
 function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const path = request.url.split('?')[0]!;
+  const path = request.url.split('?')[0]!.slice(0, 200);
   const methods = (['GET', 'POST'] as const).filter(
     (method) => app.findRoute({ url: patternOf(path), method }) !== null,
   );

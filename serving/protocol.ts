@@ -10,6 +10,8 @@ import { Refusal, shown } from './refusal.ts';
 /** More rows than this in one request hold up everybody else's. */
 export const maxRows = 10_000;
 const maxIdLength = 200;
+/** Of one text: more is no category, and the log keeps each. */
+const maxTextLength = 65_536;
 
 /** The parts of a request that do not depend on a model. */
 export interface Envelope {
@@ -68,13 +70,15 @@ export function decodeRows(signature: Signature, inputs: readonly unknown[]): Ro
   return { count: count ?? 0, columns };
 }
 
-/** @throws Refusal 400 for an output that the model does not give */
+/** @throws Refusal 400 for an output that the model does not give, or asked for twice: an answer for each would do harm */
 export function chosenOutputs(signature: Signature, names: readonly string[] | undefined): TensorSpec[] {
   if (!names) return signature.outputs;
+  const twice = names.find((name, i) => i > signature.outputs.length || names.indexOf(name) !== i);
+  if (twice !== undefined) throw new Refusal(400, `output ${shown(twice)} is asked for twice`);
   return names.map((name) => {
     const spec = signature.outputs.find((output) => output.name === name);
     if (spec) return spec;
-    throw new Refusal(400, `output "${name}" is unknown; the model gives ${listed(signature.outputs)}`);
+    throw new Refusal(400, `output ${shown(name)} is unknown; the model gives ${listed(signature.outputs)}`);
   });
 }
 
@@ -94,9 +98,9 @@ function byName(signature: Signature, inputs: readonly unknown[]): Map<string, R
     const tensor = objectOf(input, `input ${index}`);
     const { name } = tensor;
     if (typeof name !== 'string') throw new Refusal(400, `input ${index} has no name`);
-    if (tensors.has(name)) throw new Refusal(400, `input "${name}" is given twice`);
+    if (tensors.has(name)) throw new Refusal(400, `input ${shown(name)} is given twice`);
     if (!signature.inputs.some((spec) => spec.name === name)) {
-      throw new Refusal(400, `input "${name}" is unknown; the model takes ${listed(signature.inputs)}`);
+      throw new Refusal(400, `input ${shown(name)} is unknown; the model takes ${listed(signature.inputs)}`);
     }
     tensors.set(name, tensor);
   }
@@ -146,14 +150,14 @@ const checks: Record<Datatype, (value: unknown) => boolean> = {
   FP32: (value) => typeof value === 'number' && Number.isFinite(value),
   INT64: Number.isSafeInteger,
   BOOL: (value) => typeof value === 'boolean',
-  BYTES: (value) => typeof value === 'string',
+  BYTES: (value) => typeof value === 'string' && value.length <= maxTextLength,
 };
 const words: Record<Datatype, string> = {
   FP64: 'a number',
   FP32: 'a number',
   INT64: 'an integer of at most 2^53',
   BOOL: 'true or false',
-  BYTES: 'a string',
+  BYTES: `a string of at most ${maxTextLength} characters`,
 };
 
 function readOutputs(outputs: unknown): string[] | undefined {

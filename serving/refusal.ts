@@ -9,8 +9,27 @@ export class Refusal extends Error {
   }
 }
 
-/** @returns a JSON value in a few characters, for error sentences */
+/** @returns a JSON value in a few characters, for error sentences; in constant time, whatever it is */
 export function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = brief(value, 3);
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+/** Not JSON.stringify: a request may be 32 MB, and nested beyond what a recursion can follow. */
+function brief(value: unknown, depth: number): string {
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 41));
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (depth === 0) return '…';
+  if (Array.isArray(value))
+    return `[${value
+      .slice(0, 20)
+      .map((one: unknown) => brief(one, depth - 1))
+      .join(',')}]`;
+  const parts: string[] = [];
+  for (const name in value) {
+    if (parts.length === 5) break;
+    parts.push(`${brief(name, depth)}:${brief((value as Record<string, unknown>)[name], depth - 1)}`);
+  }
+  return `{${parts.join(',')}}`;
 }
