@@ -24,6 +24,16 @@ import type { Signature } from '../../contracts/serving.ts';
 /** Silence means that one batch takes too long: a batch that was answered is told at least this often. */
 const progressMs = 1_000;
 
+/** A model at fault, and which. */
+class Refused extends Error {
+  readonly model: number;
+
+  constructor(model: number, { message }: ModelFault) {
+    super(message);
+    this.model = model;
+  }
+}
+
 process.exitCode = await main(process.argv.at(-1)!);
 
 async function main(requestPath: string): Promise<number> {
@@ -75,16 +85,6 @@ interface Scorer {
   signature: Signature;
   model: OpenModel;
   file: ReturnType<typeof createWriteStream>;
-}
-
-/** A model at fault, and which. */
-class Refused extends Error {
-  readonly model: number;
-
-  constructor(model: number, { message }: ModelFault) {
-    super(message);
-    this.model = model;
-  }
 }
 
 function refusing(model: number): (error: unknown) => never {

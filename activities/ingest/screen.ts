@@ -92,21 +92,36 @@ async function screenParquet(file: string): Promise<void> {
   if (rows > sourceLimits.rows) throw tooMany('rows', rows);
 }
 
-/** Counts delimiters up to the first line's end; quoted ones too, which nobody has ten thousand of. */
+/** A name given twice would make a second column nobody asked for, under a name that nobody chose. */
 async function screenHeader(bytes: AsyncIterable<Buffer>, delimiter: string): Promise<void> {
   const between = delimiter.charCodeAt(0);
+  const read: Buffer[] = [];
   let columns = 1;
   let length = 0;
   for await (const chunk of bytes) {
     const end = chunk.indexOf(10);
     const line = end === -1 ? chunk : chunk.subarray(0, end);
+    read.push(line);
     length += line.length;
+    // Quoted ones too, which nobody has ten thousand of.
     for (const byte of line) if (byte === between) columns++;
     if (columns > sourceLimits.columns) throw tooMany('columns', columns);
     if (length > sourceLimits.headerBytes) {
       throw new ScreenFault(`its first line has more than ${sourceLimits.headerBytes} bytes`);
     }
-    if (end !== -1) return;
+    if (end !== -1) break;
+  }
+  screenNames(Buffer.concat(read).toString('utf8'), delimiter);
+}
+
+function screenNames(header: string, delimiter: string): void {
+  if (header.includes('\0')) throw new ScreenFault('its header holds a NUL; is it UTF-16? UTF-8 is taken');
+  if (header.includes('"')) return; // a delimiter may be within the quotes
+  const names = header.trim().toLowerCase().split(delimiter);
+  const met = new Set<string>();
+  for (const name of names) {
+    if (name !== '' && met.has(name)) throw new ScreenFault(`its header names ${name.slice(0, 100)} twice`);
+    met.add(name);
   }
 }
 
