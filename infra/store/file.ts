@@ -15,7 +15,7 @@ import { unlessCode } from '../errno.ts';
 import { failpoint } from '../failpoint.ts';
 import { ownName, sweepFolder } from '../local.ts';
 import { blobKey, checkKey } from './key.ts';
-import { lockFolder, withLock } from './lock.ts';
+import { withLock } from './lock.ts';
 import { probeFolder } from './probe.ts';
 import type { Bytes, Listed, Store } from './store.ts';
 import { discard, fileChunks, fileDigest, spool, verified, verifyFile } from './verify.ts';
@@ -33,7 +33,7 @@ export async function openFileStore(uri: string): Promise<Store> {
 class FileStore implements Store {
   /** Folders known to exist and to be synced into their parents. */
   readonly #folders = new Set<string>();
-  /** One swapper of a lock at a time in this process, so that only processes contend for it. */
+  /** One swapper of a key at a time in this process, so that only processes contend for it. */
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly uri: string;
   readonly #root: string;
@@ -122,11 +122,8 @@ class FileStore implements Store {
     });
   }
 
-  async sweep(): Promise<void> {
-    await sweepFolder(join(this.#root, '.tmp'));
-    const locks = join(this.#root, '.locks');
-    for (const name of await readdir(locks).catch(unlessCode('ENOENT', [])))
-      await sweepFolder(join(locks, name));
+  sweep(): Promise<void> {
+    return sweepFolder(join(this.#root, '.tmp'));
   }
 
   async close(): Promise<void> {
@@ -199,15 +196,15 @@ class FileStore implements Store {
   }
 
   async #alone<T>(key: string, action: () => Promise<T>): Promise<T> {
-    const lock = lockFolder(this.#root, checkKey(key));
-    const before = this.#turns.get(lock) ?? Promise.resolve();
-    const turn = before.then(() => withLock(lock, action));
+    checkKey(key);
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const turn = before.then(() => withLock(this.#root, key, action));
     const settled = Promise.allSettled([turn]);
-    this.#turns.set(lock, settled);
+    this.#turns.set(key, settled);
     try {
       return await turn;
     } finally {
-      if (this.#turns.get(lock) === settled) this.#turns.delete(lock);
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
     }
   }
 

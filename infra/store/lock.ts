@@ -21,17 +21,17 @@ import { discard } from './verify.ts';
 const patienceMs = 10_000;
 const strangerMs = 5_000;
 
-/** Some keys share a lock, so that there are no more folders to sweep than this, however many keys there are. */
-const locks = 1_024;
-
-export function lockFolder(root: string, key: string): string {
-  return join(root, '.locks', String(Number.parseInt(sha256(key).slice(0, 8), 16) % locks));
-}
-
-/** Runs `action` alone among all processes that name the same folder. @throws Error after 10 s of waiting */
-export async function withLock<T>(folder: string, action: () => Promise<T>): Promise<T> {
+/**
+ * Runs `action` alone among all that ask for this key of the store. A folder a key stays, for locks that keys
+ * shared would let one stopped process hold up strangers.
+ *
+ * @throws Error after 10 s of waiting
+ */
+export async function withLock<T>(root: string, key: string, action: () => Promise<T>): Promise<T> {
+  const folder = join(root, '.locks', sha256(key).slice(0, 32));
   await mkdir(folder, { recursive: true });
-  const waiter: Waiter = { mine: join(folder, `.${ownName()}`), free: join(folder, `.${ownName()}`) };
+  // Among the temporary files, so that there is one place to sweep.
+  const waiter: Waiter = { mine: join(root, '.tmp', ownName()), free: join(root, '.tmp', ownName()) };
   try {
     await writeFile(waiter.free, 'free');
     await writeFile(waiter.mine, self);

@@ -1,15 +1,14 @@
 /** Keeps everybody else from writing one key of a file store, for as long as a test wants. */
 import { fileURLToPath } from 'node:url';
-import { lockFolder, withLock } from '../../infra/store/lock.ts';
+import { withLock } from '../../infra/store/lock.ts';
 
 /** @returns what lets go */
 export async function hold(storeUri: string, key: string): Promise<() => Promise<void>> {
-  const folder = lockFolder(fileURLToPath(storeUri), key);
   let letGo!: () => void;
   const released = new Promise<void>((resolve) => (letGo = resolve));
   let whole!: Promise<void>;
   await new Promise<void>((taken, failed) => {
-    whole = withLock(folder, () => {
+    whole = withLock(fileURLToPath(storeUri), key, () => {
       taken();
       return released;
     });
