@@ -16,6 +16,7 @@ const scripts = {
   test: [process.execPath, local('infra/test.mjs')],
   demo: [process.execPath, ...tsx, local('examples/flights/demo.ts')],
   bench: [process.execPath, ...tsx, local('bench/index.ts')],
+  chaos: [process.execPath, ...tsx, local('test/chaos/index.ts')],
   types: [bin('tsc'), '--noEmit'],
   lint: [bin('oxlint'), '--type-aware'],
   format: [bin('prettier'), '--write', '--log-level', 'warn', '.'],

@@ -77,6 +77,13 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   return served(home, note, origin);
 }
 
+/** Ends the server that a killed `up` left behind. @returns false when there is none */
+export async function stopSurvivor(home: string): Promise<boolean> {
+  const running = await survivor(home);
+  if (running) await served(home, running, '').stop();
+  return running !== undefined;
+}
+
 const logPath = (home: string): string => join(home, 'temporal.log');
 
 /** In a group of its own: Ctrl-C reaches the workers first, which still need their server to drain. */

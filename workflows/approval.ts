@@ -87,10 +87,19 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
     dueAt,
   }));
   setHandler(decideUpdate, inTurn, { validator: (decision) => void parse(Decision, decision) });
-  setHandler(decideSignal, async (decision) => {
-    // A signal handler must never throw: the history keeps what was sent, the records what it was worth.
-    if (Decision.safeParse(decision).success) await inTurn(decision);
+  // A signal handler must never throw: the history keeps what was sent, the records what it was worth. And signals wait
+  // until all updates of their task are in line: after a reset, a replay meets them in another order.
+  const signalled: Decision[] = [];
+  setHandler(decideSignal, (decision) => {
+    if (Decision.safeParse(decision).success) signalled.push(decision);
   });
+  const attend = async (): Promise<never> => {
+    for (;;) {
+      await condition(() => signalled.length > 0);
+      void inTurn(signalled.shift()!);
+    }
+  };
+  void CancellationScope.nonCancellable(attend);
 
   try {
     const standing = await record({ kind: 'requested', by: request.requester, reason: request.summary });
@@ -114,7 +123,8 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
   async function finish(verdict: Pick<Verdict, 'status' | 'decisions'>): Promise<Verdict> {
     ({ status } = verdict);
     show();
-    await condition(allHandlersFinished);
+    await condition(() => allHandlersFinished() && signalled.length === 0);
+    await queue;
     return {
       requestId: request.requestId,
       ...verdict,

@@ -78,6 +78,10 @@ export class Slotting {
     }
     const unfit = to === 'none' ? undefined : this.#unfit(version);
     if (unfit) return unfit;
+    if (to !== 'none' && slots?.champion?.version === version) {
+      this.#state.rollout = null; // done already, in a past that a reset took away
+      return { accepted: true, epoch: slots.epoch };
+    }
     const champion = slots?.champion ?? null;
     const previous = slots?.previous ?? null;
     const change = {

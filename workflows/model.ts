@@ -89,16 +89,23 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
     (order) => shown(() => slotting.quarantine(order)),
     valid(Quarantine),
   );
-  setHandler(messages.triggerSignal, async (request) => {
-    // A signal handler must never throw: it would end the entity.
+  // Signals wait for the main loop: after a reset, a replay meets them before the updates they first came after. And
+  // their handlers must never throw: that would end the entity.
+  const signalled: (() => void)[] = [];
+  const dropped = (name: string) => log.warn('a malformed signal was dropped', { model: state.model, name });
+  const acceptQuietly = (request: TriggerRequest) =>
+    void shown(() => inbox.accept(request)).catch((error: unknown) =>
+      log.error('a trigger that was signalled is lost', { id: request.trigger.id, error: String(error) }),
+    );
+  setHandler(messages.triggerSignal, (request) => {
     const read = TriggerRequest.safeParse(request);
-    if (read.success) await shown(() => inbox.accept(read.data));
-    else log.warn('a malformed trigger signal was dropped', { model: state.model });
+    if (read.success) signalled.push(() => acceptQuietly(read.data));
+    else dropped('trigger');
   });
   setHandler(messages.settledSignal, (settled) => {
     const read = Settled.safeParse(settled);
-    if (read.success) inbox.settle(read.data);
-    else log.warn('a malformed settled signal was dropped', { model: state.model });
+    if (read.success) signalled.push(() => inbox.settle(read.data));
+    else dropped('settled');
   });
 
   await recalled;
@@ -108,13 +115,15 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
   for (;;) {
     const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;
     const orphaned = () => dropsOrphans && slotting.hasOrphan() && !mutex.locked;
-    await condition(() => inbox.hasNext() || orphaned() || full());
-    if (orphaned()) {
+    await condition(() => signalled.length > 0 || inbox.hasNext() || orphaned() || full());
+    if (signalled.length > 0) signalled.shift()!();
+    else if (orphaned()) {
       dropsOrphans = patched('orphaned-challenger'); // 0.2.0: until then it stayed until the next rollout
       if (dropsOrphans) await shown(() => slotting.dropOrphan());
     } else if (inbox.hasNext()) await shown(() => inbox.startNext());
     else {
       await condition(() => allHandlersFinished() && !mutex.locked);
+      if (signalled.length > 0) continue;
       await continueAsNew<typeof model>(bounded(state), limit);
     }
   }

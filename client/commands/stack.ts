@@ -52,7 +52,15 @@ async function down(json: boolean): Promise<void> {
   const { runningStack } = await import('../stack-file.ts');
   const { home } = readConfig();
   const stack = await runningStack(home);
-  if (!stack) return say(json, { stopped: false }, `Nothing runs from ${home}.`);
+  if (!stack) {
+    const { stopSurvivor } = await import('../../infra/dev-server.ts');
+    const stopped = await stopSurvivor(home); // a killed `up` takes its workers along, but not its server
+    return say(
+      json,
+      { stopped },
+      stopped ? 'Stopped the server that was left.' : `Nothing runs from ${home}.`,
+    );
+  }
   process.kill(stack.pid, 'SIGTERM');
   while (await runningStack(home)) await sleep(100);
   say(json, { stopped: true }, 'Stopped.');

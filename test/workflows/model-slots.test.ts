@@ -2,11 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { AllActivities } from '../../contracts/activities.ts';
+import type { Verdict } from '../../contracts/approval.ts';
 import { permanent } from '../../contracts/failures.ts';
 import { rolloutWorkflowId } from '../../contracts/search.ts';
-import { activateUpdate, requestPromotionUpdate, rollbackUpdate } from '../../workflows/messages.ts';
-import { setup, trigger, entity as entityOf } from '../support/entity.ts';
-import { openWorld, until } from '../support/world.ts';
+import {
+  activateUpdate,
+  registerUpdate,
+  requestPromotionUpdate,
+  rollbackUpdate,
+} from '../../workflows/messages.ts';
+import { day, setup, trigger, entity as entityOf } from '../support/entity.ts';
+import { artifact, openWorld, until } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
 let world: World;
@@ -89,6 +95,17 @@ test('rolling back goes to the last good version, and no further', () =>
     assert.equal((await describe()).slots?.champion?.version, 1);
   }));
 
+const digest = 'a'.repeat(64);
+const subject = {
+  ...{
+    model: 'race',
+    modelDigest: digest,
+    datasetDigest: digest,
+    scorecardDigest: digest,
+    policyDigest: digest,
+  },
+};
+
 test('of two promotions at once the newer wins, and a late shift of the older is refused', () =>
   withWorker({}, async () => {
     const { ask, outcome, handle, idle, describe } = entity('race');
@@ -104,11 +121,18 @@ test('of two promotions at once the newer wins, and a late shift of the older is
     const [older, barred] = await Promise.all([request(1), request(3)]);
     assert.equal(older.accepted === false && older.code, 'superseded');
     assert.equal(barred.accepted === false && barred.code, 'quarantined');
-    const mine = await request(2);
-    const newer = await request(2);
+    const champion = await request(2);
+    assert.equal(champion.accepted === false && champion.code, 'superseded', 'it serves already');
+    const verdict: Verdict = {
+      ...{ requestId: 'race/4', status: 'approved', policy: 'auto', decisions: [], subject, at: day(1) },
+    };
+    const made = { lifecycleId: 'lifecycle/race/4', package: artifact, onnx: artifact };
+    await handle.executeUpdate(registerUpdate, { args: [{ ...made, verdict }] });
+    const mine = await request(4);
+    const newer = await request(4);
     assert.ok(mine.accepted && newer.accepted);
     const late = await handle.executeUpdate(activateUpdate, {
-      args: [{ ticket: mine.ticket, version: 2, to: 'champion', share: 0, reason: 'late' }],
+      args: [{ ticket: mine.ticket, version: 4, to: 'champion', share: 0, reason: 'late' }],
     });
     assert.equal(late.accepted === false && late.code, 'superseded');
     assert.equal((await describe()).slots?.champion?.version, 2);
