@@ -12,6 +12,8 @@ import { quick } from './stages.ts';
 
 export class Inbox {
   readonly #state: ModelState;
+  /** Runs that ended while this run of the entity lived: one may end while it is being looked up. */
+  readonly #over = new Set<string>();
 
   constructor(state: ModelState) {
     this.#state = state;
@@ -39,6 +41,7 @@ export class Inbox {
   }
 
   settle({ lifecycleId }: Settled): void {
+    this.#over.add(lifecycleId);
     if (this.#state.inFlight?.lifecycleId === lifecycleId) this.#state.inFlight = null;
     if (this.#state.rollout?.lifecycleId === lifecycleId) this.#state.rollout = null;
   }
@@ -46,9 +49,10 @@ export class Inbox {
   /** To be called when the entity goes on as new: the end of a run that another run of the entity started is not told. */
   async lookAfter(): Promise<void> {
     const lifecycleId = this.#state.inFlight?.lifecycleId;
-    while (lifecycleId && this.#state.inFlight?.lifecycleId === lifecycleId) {
-      await sleep('5 minutes', { summary: `does ${lifecycleId} still run?` });
+    for (let pause = 10_000; lifecycleId && this.#state.inFlight?.lifecycleId === lifecycleId;) {
+      await sleep(pause, { summary: `does ${lifecycleId} still run?` });
       await this.#forgetLost();
+      pause = Math.min(2 * pause, 300_000);
     }
   }
 
@@ -94,9 +98,8 @@ export class Inbox {
     if (filed.status === 'started') {
       const { lifecycleId } = filed;
       this.#state.lifecycles = Math.max(this.#state.lifecycles, numberOf(lifecycleId));
-      if (this.#state.inFlight || !(await quick.isRunning({ lifecycleId }))) return;
-      this.#state.inFlight = { lifecycleId, trigger: request.trigger };
-      void this.lookAfter();
+      if (!this.#state.inFlight && (await quick.isRunning({ lifecycleId })))
+        this.#follow(lifecycleId, request.trigger);
     }
     if (filed.status !== 'merged' || numberOf(filed.behind) < this.#state.lifecycles) return;
     if (this.#state.setup) this.#state.pending = merged(this.#state.pending, request);
@@ -106,9 +109,15 @@ export class Inbox {
   async #adopted({ lifecycleId, trigger }: LifecyclePlan): Promise<boolean> {
     const found = await quick.findLifecycle({ lifecycleId });
     if (found?.triggerId !== trigger.id) return false;
-    if (found.running) this.#state.inFlight = { lifecycleId, trigger };
-    void this.lookAfter();
+    if (found.running) this.#follow(lifecycleId, trigger);
     return true;
+  }
+
+  /** One that another run of the entity started. */
+  #follow(lifecycleId: string, trigger: Trigger): void {
+    if (this.#over.has(lifecycleId)) return;
+    this.#state.inFlight = { lifecycleId, trigger };
+    void this.lookAfter();
   }
 
   /** A number that was used in a past which a reset took away is passed over. */

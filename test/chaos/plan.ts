@@ -14,7 +14,7 @@ const perMinute = {
   ...{ trigger: 6, duplicate: 1.5, decide: 16, predict: 30, label: 5, rollback: 1, cancel: 1.5, tick: 1.5 },
   ...{ forge: 3, refuse: 2 },
   // What befalls it.
-  ...{ failpoint: 9, killWorker: 1.2, killServing: 0.8, killTemporal: 0.6, killTrainer: 0.8 },
+  ...{ failpoint: 18, killWorker: 1.2, killServing: 0.8, killTemporal: 0.6, killTrainer: 0.8 },
   ...{ stopWorker: 0.7, stopServing: 0.5, stopTemporal: 0.4, stopTrainer: 0.5, skewClock: 0.3 },
   ...{ reset: 1, terminate: 0.8, pauseActivity: 0.5, resetActivity: 0.8 },
 } as const;
