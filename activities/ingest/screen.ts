@@ -16,6 +16,8 @@ export const sourceLimits = {
   columns: 10_000,
   /** A header with room for 10,000 names of a hundred letters. */
   headerBytes: 1_024 * 1024,
+  /** Of one text in JSON: DuckDB takes minutes over what is much longer. */
+  textBytes: 4 * 1024 * 1024,
   /** Values within values, in JSON and Parquet. */
   depth: 100,
   /** Of a Parquet file; more are several files. */
@@ -130,19 +132,25 @@ async function screenDepth(bytes: AsyncIterable<Buffer>): Promise<void> {
   let depth = 0;
   let quoted = false;
   let escaped = false;
+  let length = 0;
   for await (const chunk of bytes) {
     for (const byte of chunk) {
       if (quoted) {
+        if (++length > sourceLimits.textBytes) throw tooLong();
         if (escaped) escaped = false;
         else if (byte === 0x5c) escaped = true;
         else if (byte === 0x22) quoted = false;
-      } else if (byte === 0x22) quoted = true;
-      else if (byte === 0x5b || byte === 0x7b) {
+      } else if (byte === 0x22) {
+        quoted = true;
+        length = 0;
+      } else if (byte === 0x5b || byte === 0x7b) {
         if (++depth > sourceLimits.depth) throw tooDeep(depth);
       } else if (byte === 0x5d || byte === 0x7d) depth--;
     }
   }
 }
+
+const tooLong = () => new ScreenFault(`a text in it has more than ${sourceLimits.textBytes} bytes`);
 
 const tooDeep = (depth: number) =>
   new ScreenFault(`its values nest ${depth} deep or deeper; at most ${sourceLimits.depth} are taken`);

@@ -64,7 +64,7 @@ async function createView(
 }
 
 function unreadable(name: string, source: Source, reason: string) {
-  const message = `source ${name} (${source.path}) cannot be read: ${reason}`;
+  const message = `source ${name} (${source.path.slice(0, 200)}) cannot be read: ${reason}`;
   return permanent('UnreadableSource', message, { source: name, file: source.path });
 }
 
@@ -92,7 +92,7 @@ async function filesOf(db: DuckDb, root: string, name: string, source: Source): 
   const files: string[] = [];
   for (const { file } of rows) files.push(await screenFile(root, file));
   if (files.length > 0) return files;
-  const message = `source ${name}: no file matches ${source.path} (looked in ${root})`;
+  const message = `source ${name}: no file matches ${source.path.slice(0, 200)} (looked in ${root})`;
   throw permanent('UnreadableSource', message, { source: name, file: source.path });
 }
 
