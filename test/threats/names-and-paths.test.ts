@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { LifecycleId, ModelName } from '../../contracts/artifact.ts';
 import { checkKey } from '../../infra/store/key.ts';
 import { csv } from '../support/stage.ts';
+import { names } from './paths.ts';
 import { openSandbox, refusal } from './sandbox.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -17,24 +18,6 @@ before(async () => {
   await mkdir(join(sandbox.bench.folder, 'data'));
 });
 after(() => sandbox.close());
-
-/** What each class of precedents sent, as a name. */
-export const names = [
-  ...['../x', 'a/../../b', '..\\x', 'a\\..\\..\\b', '%2e%2e/x', '%252e%252e%252fx', ';/../x', 'x;/../../y'],
-  ...[
-    'x#/../y',
-    'x?/../y',
-    '/etc/passwd',
-    'C:\\x',
-    'C:x',
-    '\\\\server\\share',
-    'x\0.json',
-    'x\n',
-    'x\r\nSet-A: b',
-  ],
-  ...['．．/x', '\u2025/x', '..', '.', '.hidden', '', 'x'.repeat(4_096), '__proto__', 'constructor'],
-  ...['CON', 'x ', ' x', '$(id)', '`id`', "x'; --", '{{7*7}}', '<script>'],
-];
 
 test('no such name is the name of a model, or part of an id', () => {
   for (const name of names) {

@@ -29,7 +29,7 @@ const features = (more: string) => good.replace('features:', `features:\n  ${mor
 
 /** Each name stands for nine of the one before. */
 function bomb(): string {
-  const letters = [...'bcdefghij'];
+  const letters = 'bcdefghij'.split('');
   const layers = letters.map(
     (name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghij'[i]}`).join(', ')}]`,
   );
