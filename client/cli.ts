@@ -7,6 +7,7 @@ import { Command, CommanderError } from 'commander';
 import { addApproveCommands } from './commands/approve.ts';
 import { addModelCommands } from './commands/model.ts';
 import { addProjectCommands } from './commands/project.ts';
+import { addReplayCommand } from './commands/replay.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addStackCommands } from './commands/stack.ts';
 import { exitCodes } from './output.ts';
@@ -26,6 +27,7 @@ addProjectCommands(program);
 addRunCommands(program);
 addApproveCommands(program);
 addModelCommands(program);
+addReplayCommand(program);
 
 try {
   await program.parseAsync();

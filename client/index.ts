@@ -35,6 +35,7 @@ import { NotFound, unlessNotFound } from './errors.ts';
 import { isLifecycle, rowsOf } from './list.ts';
 import type { LifecycleRow } from './list.ts';
 import { saveReport } from './report.ts';
+import { withExamples } from './outcome.ts';
 import { rolloutWork } from './rollout-work.ts';
 import { postLabels, predict } from './serving.ts';
 import type { Predictions } from './serving.ts';
@@ -151,11 +152,12 @@ export class Esteira {
   }
 
   /** Waits for the end. @throws WorkflowFailedError when the run failed or was cancelled */
-  outcome(lifecycleId: string): Promise<LifecycleOutcome> {
-    return this.client.workflow
+  async outcome(lifecycleId: string): Promise<LifecycleOutcome> {
+    const outcome = await this.client.workflow
       .getHandle<typeof lifecycle>(lifecycleId)
       .result()
       .catch(unlessNotFound(`${lifecycleId} was never started; \`esteira ls\` lists those that were`));
+    return outcome.status === 'bad-data' ? withExamples(this.store, lifecycleId, outcome) : outcome;
   }
 
   /**

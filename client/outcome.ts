@@ -1,5 +1,9 @@
 /** How a lifecycle ended, as one sentence and as an exit code. */
+import { z } from 'zod';
+import { BrokenCheck } from '../contracts/lifecycle.ts';
 import type { GateResult, LifecycleOutcome } from '../contracts/lifecycle.ts';
+import { readJson } from '../infra/store/json.ts';
+import type { Store } from '../infra/store/store.ts';
 import { exitCodes } from './output.ts';
 
 export function codeOf(status: LifecycleOutcome['status']): number {
@@ -30,6 +34,17 @@ export function sentence(lifecycleId: string, outcome: LifecycleOutcome): string
     case 'superseded':
       return `${lifecycleId}: version ${outcome.version} was superseded: ${outcome.detail}`;
   }
+}
+
+/** The rows that broke a rule are in the store's record alone; Temporal never sees them. */
+export async function withExamples(
+  store: Store,
+  lifecycleId: string,
+  outcome: LifecycleOutcome & { status: 'bad-data' },
+): Promise<LifecycleOutcome> {
+  const record = z.object({ details: z.object({ broken: z.array(BrokenCheck) }) });
+  const found = await readJson(store, `runs/${lifecycleId}/validate/record.json`, record);
+  return found ? { ...outcome, broken: found.value.details.broken } : outcome;
 }
 
 function brokenText(broken: (LifecycleOutcome & { status: 'bad-data' })['broken']): string {

@@ -13,6 +13,7 @@ import type {
   PromotionAnswer,
   PromotionRequest,
   Quarantine,
+  Settled,
   TriggerRequest,
 } from './model.ts';
 import type { RetrainAnswer, TickSummary } from './monitor.ts';
@@ -46,6 +47,8 @@ export interface DeployActivities {
   requestPromotion(input: PromotionRequest & { model: string; updateId: string }): Promise<PromotionAnswer>;
   shift(input: Activation & { model: string; updateId: string }): Promise<ActivationAnswer>;
   quarantine(input: Quarantine & { model: string; updateId: string }): Promise<void>;
+  /** For a lifecycle: tells the model entity that it is over. */
+  tellSettled(input: Settled & { model: string; updateId: string }): Promise<void>;
   /** Waits until every live replica has the version loaded, or one says that it cannot. */
   settle(input: {
     model: string;
@@ -79,10 +82,6 @@ export interface RetrainActivities {
   }): Promise<void>;
   /** What became of a trigger, by the ledger; null when it never came before. */
   findDisposition(input: { model: string; id: string }): Promise<Disposition | null>;
-  /** Which trigger a lifecycle was started for; null when the server knows none of that id. */
-  findLifecycle(input: {
-    lifecycleId: string;
-  }): Promise<{ triggerId: string | null; running: boolean } | null>;
   /** Whether a lifecycle still runs; the entity asks when it has heard nothing. */
   isRunning(input: { lifecycleId: string }): Promise<boolean>;
 }

@@ -39,6 +39,8 @@ export interface PermanentFailures {
   StaleEpoch: { model: string; epoch: number; current: number };
   /** No valid approval covers these digests. Ask for an approval of exactly this package. */
   NotApproved: { model: string; version: number };
+  /** An activity would give Temporal more than it can carry. Put it in the store, and pass its digest. */
+  ResultTooLarge: { activity: string; bytes: number };
   /** The named thing does not exist. */
   NotFound: { what: string };
 }

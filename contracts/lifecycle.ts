@@ -27,7 +27,7 @@ export type StageName = (typeof stageNames)[number];
 /** What every stage of a lifecycle is told: whose it is, and the pinned project it follows. */
 const common = { lifecycleId: LifecycleId, project: Artifact };
 
-/** A rule of the project that the data broke. `examples` are at most 10 rows. */
+/** A rule of the project that the data broke. `examples` are at most 10 rows, and only in the store's record. */
 export const BrokenCheck = z.object({
   check: z.string(),
   severity: z.enum(['warn', 'error']),

@@ -123,12 +123,16 @@ export const VersionState = z.object({
 });
 export type VersionState = z.infer<typeof VersionState>;
 
-/** What of an entity's state can be read back from the store. */
+/** What of an entity's state can be found again: in the store, and by asking for its lifecycles. */
 export const Recalled = z.object({
   lifecycles: z.int().nonnegative(),
   versions: z.array(VersionState),
   nextVersion: z.int().positive(),
   slots: Slots.nullable(),
+  /** The last lifecycle, if it still runs; absent in 0.1.0, as the next. */
+  inFlight: z.object({ lifecycleId: LifecycleId, trigger: Trigger }).nullable().optional(),
+  /** Triggers that the ledger has waiting behind the last lifecycle: nothing has carried them yet. */
+  waiting: z.array(Trigger).optional(),
 });
 export type Recalled = z.infer<typeof Recalled>;
 
@@ -174,4 +178,5 @@ export interface ModelUpdates {
   activate: [Activation, ActivationAnswer];
   rollback: [RollbackRequest, RollbackAnswer];
   quarantine: [Quarantine, { accepted: boolean }];
+  settled: [Settled, { known: boolean }];
 }

@@ -3,10 +3,13 @@ import {
   Client,
   Connection,
   ScheduleOverlapPolicy,
+  WithStartWorkflowOperation,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { ScheduleAlreadyRunning } from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
+import { Trigger } from '../contracts/lifecycle.ts';
 import { rootFailure } from '../contracts/failures.ts';
 import type { ModelUpdates } from '../contracts/model.ts';
 import { modelWorkflowId, monitorScheduleId, taskQueues } from '../contracts/search.ts';
@@ -17,7 +20,7 @@ export async function connect(config: Config): Promise<Client> {
   return new Client({ connection, namespace: config.temporal.namespace });
 }
 
-/** Updates of model entities, for activities and the client. */
+/** Updates of model entities, for activities and the client. One that was terminated is brought back: it recalls itself. */
 export function modelsOf(client: Client) {
   return {
     async update<K extends keyof ModelUpdates>(
@@ -26,12 +29,14 @@ export function modelsOf(client: Client) {
       message: ModelUpdates[K][0],
       updateId: string,
     ): Promise<ModelUpdates[K][1]> {
-      const handle = client.workflow.getHandle(modelWorkflowId(model));
+      const startWorkflowOperation = new WithStartWorkflowOperation('model', {
+        ...{ workflowId: modelWorkflowId(model), taskQueue: taskQueues.cpu, args: [model] },
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      });
       try {
-        return await handle.executeUpdate<ModelUpdates[K][1], [ModelUpdates[K][0]]>(name, {
-          args: [message],
-          updateId,
-        });
+        return (await client.workflow.executeUpdateWithStart<Workflow, unknown, [unknown]>(name, {
+          ...{ args: [message], updateId, startWorkflowOperation },
+        })) as ModelUpdates[K][1];
       } catch (error) {
         // The same update id would get the same failure for ever: what no retry can mend must say so here.
         const failure = error instanceof WorkflowUpdateFailedError ? rootFailure(error.cause) : undefined;
@@ -41,15 +46,17 @@ export function modelsOf(client: Client) {
   };
 }
 
+export interface FoundLifecycle {
+  trigger: Trigger | null;
+  running: boolean;
+}
+
 /** What a lifecycle's memo says it was started for. @returns null when there is none of that id */
-export async function findLifecycle(
-  client: Client,
-  workflowId: string,
-): Promise<{ triggerId: string | null; running: boolean } | null> {
+export async function findLifecycle(client: Client, workflowId: string): Promise<FoundLifecycle | null> {
   try {
     const { status, memo } = await client.workflow.getHandle(workflowId).describe();
-    const trigger = memo?.['trigger'] as { id?: string } | undefined;
-    return { triggerId: trigger?.id ?? null, running: status.name === 'RUNNING' };
+    const { data: trigger } = Trigger.safeParse(memo?.['trigger']);
+    return { trigger: trigger ?? null, running: status.name === 'RUNNING' };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;

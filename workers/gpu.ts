@@ -11,6 +11,7 @@ import { taskQueues } from '../contracts/search.ts';
 import { forkModule } from '../infra/child.ts';
 import { readConfig } from '../infra/config.ts';
 import { heartbeats } from '../infra/heartbeat.ts';
+import { payloadBounds } from '../infra/payload-bounds.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
 
@@ -32,7 +33,7 @@ try {
     namespace: config.temporal.namespace,
     taskQueue: taskQueues.gpu,
     activities: createGpuActivities({ store, workDir, forkModule }),
-    interceptors: { activity: [heartbeats] },
+    interceptors: { activity: [heartbeats, payloadBounds] },
     maxConcurrentActivityTaskExecutions: 1,
     maxHeartbeatThrottleInterval: '2 seconds', // an answer may say "cancelled"; the usual is 8 s of our 10
     shutdownGraceTime: '20 seconds',

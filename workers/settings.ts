@@ -1,9 +1,10 @@
 /** How the `cpu` worker works, apart from what it is wired to. The bench measures with the same. */
 import type { WorkerOptions } from '@temporalio/worker';
 import { heartbeats } from '../infra/heartbeat.ts';
+import { payloadBounds } from '../infra/payload-bounds.ts';
 
 export const cpuSettings = {
-  interceptors: { activity: [heartbeats] },
+  interceptors: { activity: [heartbeats, payloadBounds] },
   maxConcurrentActivityTaskExecutions: 8,
   maxConcurrentWorkflowTaskExecutions: 40,
   stickyQueueScheduleToStartTimeout: '1 second', // a successor takes over in 7 s, not 16

@@ -9,8 +9,10 @@ import {
   CancellationScope,
   condition,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
+  sleep,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { Decision } from '../contracts/approval.ts';
@@ -87,19 +89,14 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
     dueAt,
   }));
   setHandler(decideUpdate, inTurn, { validator: (decision) => void parse(Decision, decision) });
-  // A signal handler must never throw: the history keeps what was sent, the records what it was worth. And signals wait
-  // until all updates of their task are in line: after a reset, a replay meets them in another order.
-  const signalled: Decision[] = [];
-  setHandler(decideSignal, (decision) => {
-    if (Decision.safeParse(decision).success) signalled.push(decision);
+  setHandler(decideSignal, async (decision) => {
+    // A signal handler must never throw: the history keeps what was sent, the records what it was worth.
+    if (!Decision.safeParse(decision).success) return;
+    // 0.2.0: a signal and an update of one task may change places in a replay. So it begins, at once, with a timer, and
+    // has its effect in a task of its own.
+    if (patched('signals-wait')) await CancellationScope.nonCancellable(() => sleep(1));
+    await inTurn(decision);
   });
-  const attend = async (): Promise<never> => {
-    for (;;) {
-      await condition(() => signalled.length > 0);
-      void inTurn(signalled.shift()!);
-    }
-  };
-  void CancellationScope.nonCancellable(attend);
 
   try {
     const standing = await record({ kind: 'requested', by: request.requester, reason: request.summary });
@@ -123,8 +120,7 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
   async function finish(verdict: Pick<Verdict, 'status' | 'decisions'>): Promise<Verdict> {
     ({ status } = verdict);
     show();
-    await condition(() => allHandlersFinished() && signalled.length === 0);
-    await queue;
+    await condition(allHandlersFinished);
     return {
       requestId: request.requestId,
       ...verdict,

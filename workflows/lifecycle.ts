@@ -10,6 +10,7 @@ import {
   executeChild,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -161,9 +162,14 @@ async function decide(
 }
 
 /** A lifecycle that nobody owns (a test's) has nobody to tell; nor has one whose entity was deleted. */
-async function tellModel({ lifecycleId }: LifecyclePlan, status: string): Promise<void> {
-  const { parent } = workflowInfo();
+async function tellModel({ model, lifecycleId }: LifecyclePlan, status: string): Promise<void> {
+  const { parent, runId } = workflowInfo();
   if (!parent) return;
+  // 0.2.0: by an update, which works for an entity that was terminated, and never changes places with another message.
+  if (patched('settled-by-update')) {
+    await quick.tellSettled({ model, lifecycleId, status, updateId: `settled/${lifecycleId}/${runId}` });
+    return;
+  }
   try {
     await getExternalWorkflowHandle(parent.workflowId).signal(settledSignal, { lifecycleId, status });
   } catch (error) {

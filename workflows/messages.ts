@@ -1,7 +1,7 @@
 /** Messages between our own workflows and to them, by the names that contracts give. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ApprovalState, Decision, DecisionReceipt } from '../contracts/approval.ts';
-import type { ModelDescription, ModelUpdates, Settled, TriggerRequest } from '../contracts/model.ts';
+import type { ModelDescription, ModelUpdates, Settled } from '../contracts/model.ts';
 
 const update = <K extends keyof ModelUpdates>(name: K) =>
   defineUpdate<ModelUpdates[K][1], [ModelUpdates[K][0]]>(name);
@@ -13,9 +13,9 @@ export const activateUpdate = update('activate');
 export const rollbackUpdate = update('rollback');
 export const quarantineUpdate = update('quarantine');
 export const describeQuery = defineQuery<ModelDescription>('describe');
+export const settledUpdate = update('settled');
+/** As lifecycles of 0.1.0 tell it. An entity takes updates only: mixed with signals, replays may differ. */
 export const settledSignal = defineSignal<[Settled]>('settled');
-/** The same as the update, for senders that cannot wait; works while no worker runs. */
-export const triggerSignal = defineSignal<[TriggerRequest]>('trigger');
 
 export const decideUpdate = defineUpdate<DecisionReceipt, [Decision]>('decide');
 /** The same, so that a person can answer from the Temporal Web UI. */

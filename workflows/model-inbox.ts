@@ -6,7 +6,7 @@ import { ParentClosePolicy, patched, sleep, startChild } from '@temporalio/workf
 import type { LifecyclePlan, Trigger } from '../contracts/lifecycle.ts';
 import type { Disposition, ModelState, ProjectSetup, Settled, TriggerRequest } from '../contracts/model.ts';
 import { isAlreadyStarted } from '../contracts/failures.ts';
-import { catchUp } from './catch-up.ts';
+import { catchUp, merged } from './catch-up.ts';
 import { lifecycle } from './lifecycle.ts';
 import { quick } from './stages.ts';
 
@@ -14,6 +14,8 @@ export class Inbox {
   readonly #state: ModelState;
   /** Runs that ended while this run of the entity lived: one may end while it is being looked up. */
   readonly #over = new Set<string>();
+  /** Runs whose end will be noticed. */
+  readonly #watched = new Set<string>();
 
   constructor(state: ModelState) {
     this.#state = state;
@@ -21,7 +23,7 @@ export class Inbox {
 
   /** Something waits, and nothing runs. */
   hasNext(): boolean {
-    return this.#state.pending !== null && this.#state.inFlight === null;
+    return this.#state.pending !== null && this.#state.inFlight === null && this.#state.setup !== null;
   }
 
   async accept(request: TriggerRequest): Promise<Disposition> {
@@ -32,7 +34,7 @@ export class Inbox {
     // 0.2.0: an entity forgets after a thousand triggers, and all that came after the point of a reset.
     if (patched('ledger-first')) {
       const filed = await quick.findDisposition({ model: this.#state.model, id: trigger.id });
-      if (filed) await this.#recover(request, filed);
+      if (filed && this.#isBehind(filed)) await this.#recover();
       if (filed) return { status: 'duplicate' };
     }
     const disposition = await this.#dispose(request);
@@ -40,16 +42,25 @@ export class Inbox {
     return disposition;
   }
 
-  settle({ lifecycleId }: Settled): void {
+  settle({ lifecycleId }: Settled): { known: boolean } {
     this.#over.add(lifecycleId);
-    if (this.#state.inFlight?.lifecycleId === lifecycleId) this.#state.inFlight = null;
+    const known = this.#state.inFlight?.lifecycleId === lifecycleId;
+    if (known) this.#state.inFlight = null;
     if (this.#state.rollout?.lifecycleId === lifecycleId) this.#state.rollout = null;
+    return { known };
   }
 
-  /** To be called when the entity goes on as new: the end of a run that another run of the entity started is not told. */
+  /** In flight, and started by another run of this entity, which alone would be told of its end. */
+  unwatched(): boolean {
+    const { inFlight } = this.#state;
+    return inFlight !== null && !this.#watched.has(inFlight.lifecycleId);
+  }
+
   async lookAfter(): Promise<void> {
-    const lifecycleId = this.#state.inFlight?.lifecycleId;
-    for (let pause = 10_000; lifecycleId && this.#state.inFlight?.lifecycleId === lifecycleId;) {
+    const { lifecycleId } = this.#state.inFlight ?? {};
+    if (lifecycleId === undefined) return;
+    this.#watched.add(lifecycleId);
+    for (let pause = 10_000; this.#state.inFlight?.lifecycleId === lifecycleId;) {
       await sleep(pause, { summary: `does ${lifecycleId} still run?` });
       await this.#forgetLost();
       pause = Math.min(2 * pause, 300_000);
@@ -75,7 +86,20 @@ export class Inbox {
       this.#state.pending = merged(this.#state.pending, request);
       return { status: 'merged', behind: inFlight.lifecycleId };
     }
-    return { status: 'started', lifecycleId: await this.#start(request) };
+    const lifecycleId = await this.#start(request);
+    if (lifecycleId !== undefined) return { status: 'started', lifecycleId };
+    // It may be the very one that this trigger started, before the reset; else it is somebody else's turn.
+    const again = this.#state.inFlight;
+    if (again?.trigger.id === trigger.id) return { status: 'started', lifecycleId: again.lifecycleId };
+    const filed = await quick.findDisposition({ model: this.#state.model, id: trigger.id });
+    return filed ?? this.#dispose(request);
+  }
+
+  /** The ledger knows of a lifecycle that this entity does not: it was reset. */
+  #isBehind(filed: Disposition): boolean {
+    const known =
+      filed.status === 'started' ? filed.lifecycleId : filed.status === 'merged' ? filed.behind : undefined;
+    return known !== undefined && (numberOf(known) > this.#state.lifecycles || this.#state.inFlight === null);
   }
 
   /** Cooldown counts in event time, so that a replay of the past behaves as the past would have. */
@@ -92,50 +116,29 @@ export class Inbox {
     this.settle({ lifecycleId: inFlight.lifecycleId, status: 'lost' });
   }
 
-  /** The trigger was answered in a past that a reset took away: what came of it is found again. */
-  async #recover(request: TriggerRequest, filed: Disposition): Promise<void> {
+  /** After a reset: what was done since the point it went back to. */
+  async #recover(): Promise<void> {
     await catchUp(this.#state);
-    if (filed.status === 'started') {
-      const { lifecycleId } = filed;
-      this.#state.lifecycles = Math.max(this.#state.lifecycles, numberOf(lifecycleId));
-      if (!this.#state.inFlight && (await quick.isRunning({ lifecycleId })))
-        this.#follow(lifecycleId, request.trigger);
-    }
-    if (filed.status !== 'merged' || numberOf(filed.behind) < this.#state.lifecycles) return;
-    if (this.#state.setup) this.#state.pending = merged(this.#state.pending, request);
+    if (this.#state.inFlight && this.#over.has(this.#state.inFlight.lifecycleId)) this.#state.inFlight = null;
   }
 
-  /** The very lifecycle of this trigger, that the entity started before it was reset: it is ours, and not another's. */
-  async #adopted({ lifecycleId, trigger }: LifecyclePlan): Promise<boolean> {
-    const found = await quick.findLifecycle({ lifecycleId });
-    if (found?.triggerId !== trigger.id) return false;
-    if (found.running) this.#follow(lifecycleId, trigger);
-    return true;
-  }
-
-  /** One that another run of the entity started. */
-  #follow(lifecycleId: string, trigger: Trigger): void {
-    if (this.#over.has(lifecycleId)) return;
-    this.#state.inFlight = { lifecycleId, trigger };
-    void this.lookAfter();
-  }
-
-  /** A number that was used in a past which a reset took away is passed over. */
-  async #start(request: TriggerRequest): Promise<string> {
-    for (;;) {
-      const plan = this.#plan(request);
-      this.#state.lifecycles++;
-      this.#state.inFlight = { lifecycleId: plan.lifecycleId, trigger: request.trigger };
-      this.#state.lookedUntil = request.trigger.at;
-      try {
-        await this.#startChild(plan, request);
-        return plan.lifecycleId;
-      } catch (error) {
-        this.#state.inFlight = null;
-        if (!isAlreadyStarted(error) || !patched('catch-up')) throw error;
-        if (await this.#adopted(plan)) return plan.lifecycleId;
-        await catchUp(this.#state);
-      }
+  /** @returns undefined when the number was used in a past which a reset took away; the entity has caught up by then */
+  async #start(request: TriggerRequest): Promise<string | undefined> {
+    const plan = this.#plan(request);
+    const { lifecycleId } = plan;
+    this.#state.lifecycles++;
+    this.#state.inFlight = { lifecycleId, trigger: request.trigger };
+    this.#state.lookedUntil = request.trigger.at;
+    this.#watched.add(lifecycleId);
+    try {
+      await this.#startChild(plan, request);
+      return lifecycleId;
+    } catch (error) {
+      this.#state.inFlight = null;
+      this.#watched.delete(lifecycleId);
+      if (!isAlreadyStarted(error) || !patched('catch-up')) throw error;
+      await this.#recover();
+      return undefined;
     }
   }
 
@@ -201,13 +204,4 @@ function detailsOf({ window, trigger, champion, project }: LifecyclePlan): strin
     `- to beat: ${champion ? `version ${champion.version}` : 'nobody yet'}`,
     `- project ${project.sha256.slice(0, 12)}`,
   ].join('\n');
-}
-
-/** Triggers that wait become one: the newest window, a person's wish before a machine's, all reasons. */
-function merged(waiting: TriggerRequest | null, request: TriggerRequest): TriggerRequest {
-  if (!waiting) return request;
-  const latest = waiting.trigger.at > request.trigger.at ? waiting.trigger.at : request.trigger.at;
-  const lead = waiting.trigger.kind === 'manual' ? waiting : request;
-  const reason = `${waiting.trigger.reason}; ${request.trigger.reason}`.slice(0, 2_000);
-  return { ...lead, trigger: { ...lead.trigger, at: latest, reason } };
 }

@@ -40,7 +40,6 @@ export const quick = proxyActivities<
     | 'recordApproval'
     | 'recordDisposition'
     | 'findDisposition'
-    | 'findLifecycle'
     | 'isRunning'
     | 'writeVersion'
     | 'writeSlots'
@@ -50,6 +49,7 @@ export const quick = proxyActivities<
     | 'requestPromotion'
     | 'shift'
     | 'quarantine'
+    | 'tellSettled'
   >
 >({
   taskQueue: taskQueues.cpu,

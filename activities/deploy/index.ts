@@ -14,11 +14,12 @@ import type { PackageDeps } from './package.ts';
 import type { ModelMessages } from './messages.ts';
 import { observe, settle } from './replicas.ts';
 import { recall, writeQuarantine } from './recall.ts';
+import type { RecallDeps } from './recall.ts';
 import { writeSlots, writeVersion } from './slots.ts';
 import type { SlotsDeps } from './slots.ts';
 import { recorded } from '../record.ts';
 
-export interface DeployDeps extends PackageDeps, SlotsDeps {
+export interface DeployDeps extends PackageDeps, SlotsDeps, RecallDeps {
   models: ModelMessages;
   /** Creates the model's monitoring Schedule, or changes its interval. */
   schedule(model: string, everyMs: number): Promise<void>;
@@ -47,6 +48,9 @@ export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> 
     async quarantine({ model, updateId, ...order }) {
       await models.update(model, 'quarantine', order, updateId);
     },
+    async tellSettled({ model, updateId, ...settled }) {
+      await models.update(model, 'settled', settled, updateId);
+    },
     settle: (input) => settle(store, input),
     async observe(input) {
       const { project } = await readJsonBlob(store, input.project, PinnedProject);
@@ -55,7 +59,7 @@ export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> 
     writeVersion: (record) => writeVersion(store, parse(VersionRecord, record)),
     writeSlots: (slots) => writeSlots(deps, parse(Slots, slots)),
     writeQuarantine: (record) => writeQuarantine(store, record),
-    recall: ({ model }) => recall(store, model),
+    recall: ({ model }) => recall(deps, model),
     watch: ({ model, everyMs }) => deps.schedule(model, everyMs),
   };
 }

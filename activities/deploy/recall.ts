@@ -4,16 +4,18 @@
  */
 import { ModelName } from '../../contracts/artifact.ts';
 import { parse } from '../../contracts/failures.ts';
+import type { Trigger } from '../../contracts/lifecycle.ts';
 import { Quarantine } from '../../contracts/model.ts';
 import type { Recalled } from '../../contracts/model.ts';
 import { Package, Slots, VersionRecord } from '../../contracts/serving.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { mergedBehind } from '../retrain/ledger.ts';
 import { currentKey, quarantineKey, versionKey } from './slots.ts';
 
 /** As many as the entity keeps in its state. */
-const versionsAtMost = 200;
+const versionsAtMost = 50;
 
 /** The first reason stands. */
 export async function writeQuarantine(store: Store, record: Quarantine & { model: string }): Promise<void> {
@@ -22,10 +24,19 @@ export async function writeQuarantine(store: Store, record: Quarantine & { model
   await failpoint('deploy:barred');
 }
 
-export async function recall(store: Store, model: string): Promise<Recalled> {
+export interface RecallDeps {
+  store: Store;
+  /** Null when the server knows none of that id. */
+  findLifecycle(workflowId: string): Promise<{ trigger: Trigger | null; running: boolean } | null>;
+}
+
+export async function recall({ store, findLifecycle }: RecallDeps, model: string): Promise<Recalled> {
   const numbers = await versionNumbers(store, parse(ModelName, model));
+  const slots = (await readJson(store, currentKey(model), Slots))?.value ?? null;
+  const inSlots = [slots?.champion, slots?.challenger, slots?.previous].map((slot) => slot?.version);
+  const newest = (numbers.at(-1) ?? 0) - versionsAtMost;
   const versions: Recalled['versions'] = [];
-  for (const version of numbers.slice(-versionsAtMost)) {
+  for (const version of numbers.filter((one) => one > newest || inSlots.includes(one))) {
     const record = await readJson(store, versionKey(model, version), VersionRecord);
     if (!record) continue;
     const { lifecycleId, package: stored } = record.value;
@@ -36,8 +47,8 @@ export async function recall(store: Store, model: string): Promise<Recalled> {
   return {
     versions,
     nextVersion: (numbers.at(-1) ?? 0) + 1,
-    lifecycles: await lastLifecycle(store, model),
-    slots: (await readJson(store, currentKey(model), Slots))?.value ?? null,
+    slots,
+    ...(await lifecyclesOf({ store, findLifecycle }, model)),
   };
 }
 
@@ -48,6 +59,17 @@ async function versionNumbers(store: Store, model: string): Promise<number[]> {
     if (number) numbers.push(Number(number));
   }
   return numbers.toSorted((a, b) => a - b);
+}
+
+/** The store may not know of the last one yet, which has only just begun. */
+async function lifecyclesOf({ store, findLifecycle }: RecallDeps, model: string) {
+  const idOf = (number: number) => `lifecycle/${model}/${number}`;
+  let lifecycles = await lastLifecycle(store, model);
+  while (await findLifecycle(idOf(lifecycles + 1))) lifecycles++;
+  const lifecycleId = idOf(lifecycles);
+  const last = lifecycles > 0 ? await findLifecycle(lifecycleId) : null;
+  const inFlight = last?.running && last.trigger ? { lifecycleId, trigger: last.trigger } : null;
+  return { lifecycles, inFlight, waiting: await mergedBehind(store, model, lifecycleId) };
 }
 
 /** Keys are `runs/lifecycle/<model>/<n>/<stage>/…`. */

@@ -4,19 +4,17 @@
  * counts once.
  */
 import type { RetrainActivities } from '../../contracts/activities.ts';
-import { ModelName } from '../../contracts/artifact.ts';
-import { parse } from '../../contracts/failures.ts';
 import { LedgerEntry } from '../../contracts/model.ts';
 import { TickRecord } from '../../contracts/monitor.ts';
 import type { RetrainAnswer, TickSummary } from '../../contracts/monitor.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
-import { sha256 } from '../../infra/digest.ts';
 import type { Store } from '../../infra/store/store.ts';
 import type { ModelMessages } from '../deploy/messages.ts';
 import { openSources } from '../ingest/sources.ts';
 import { selectWindow } from '../ingest/select.ts';
 import { championOf } from '../monitor/index.ts';
+import { ledgerKey } from './ledger.ts';
 import { fired } from './rules.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
@@ -24,7 +22,7 @@ import type { EngineDeps } from '../engine.ts';
 export interface RetrainDeps extends EngineDeps {
   store: Store;
   models: ModelMessages;
-  findLifecycle(workflowId: string): Promise<{ triggerId: string | null; running: boolean } | null>;
+  findLifecycle(workflowId: string): Promise<{ running: boolean } | null>;
 }
 
 export function createRetrain(deps: RetrainDeps): RetrainActivities {
@@ -63,16 +61,8 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
       const filed = await readJson(deps.store, ledgerKey(model, id), LedgerEntry);
       return filed?.value.disposition ?? null;
     },
-    findLifecycle: ({ lifecycleId }) => deps.findLifecycle(lifecycleId),
     isRunning: async ({ lifecycleId }) => (await deps.findLifecycle(lifecycleId))?.running ?? false,
   };
-}
-
-const ledgerKey = (model: string, id: string) => `events/${parse(ModelName, model)}/${fileName(id)}.json`;
-
-/** An id as people gave it where it is fit for a path, else its digest. */
-function fileName(id: string): string {
-  return /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)*$/.test(id) ? id : sha256(id);
 }
 
 /** Rows that the project's query finds between the champion's data and this tick. */

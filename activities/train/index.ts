@@ -35,6 +35,8 @@ export interface TrainDeps {
   forkModule(url: URL, options: ChildOptions): Child;
 }
 
+const metricsAtMost = 100;
+
 /** What a heartbeat says, for people and for the next attempt. */
 const Beat = z.object({
   step: z.number(),
@@ -171,6 +173,8 @@ function unlessReplaced(path: string): (error: unknown) => undefined {
   };
 }
 
+/** Finite ones, and not more than a heartbeat can carry. */
 function finite(metrics: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
+  const fit = Object.entries(metrics).filter(([name, value]) => Number.isFinite(value) && name.length <= 100);
+  return Object.fromEntries(fit.slice(0, metricsAtMost));
 }

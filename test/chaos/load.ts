@@ -6,7 +6,7 @@ import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { Trigger } from '../../contracts/lifecycle.ts';
 import { approvalWorkflowId, modelWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { pinnedSetup } from '../../client/setup.ts';
-import { decideSignal, triggerSignal, triggerUpdate } from '../../workflows/messages.ts';
+import { decideSignal, triggerUpdate } from '../../workflows/messages.ts';
 import type { model as modelWorkflow } from '../../workflows/model.ts';
 import { post } from '../support/server.ts';
 import { january } from '../support/stage.ts';
@@ -21,16 +21,12 @@ export type Doing = (town: Town, dice: Dice, n: number) => Promise<void>;
 const past: { model: string; trigger: Trigger }[] = [];
 
 /** The window may end on any of three days, and not in the order of the triggers. */
-async function trigger(town: Town, [which, when, how]: Dice, n: number): Promise<void> {
+async function trigger(town: Town, [which, when]: Dice, n: number): Promise<void> {
   const model = pick(modelNames, which);
   const at = new Date(Date.parse(january.until) - Math.floor(when * 3) * 86_400_000).toISOString();
   const one: Trigger = { id: `chaos/${n}`, kind: 'manual', by: 'ana', reason: `chaos ${n}`, at };
   past.push({ model, trigger: one });
-  if (how < 0.8) return ask(town, model, one);
-  await town.esteira.client.workflow
-    .getHandle(modelWorkflowId(model))
-    .signal(triggerSignal, { trigger: one });
-  town.acknowledge({ kind: 'trigger', model, id: one.id, disposition: null });
+  await ask(town, model, one);
 }
 
 async function duplicate(town: Town, [which]: Dice): Promise<void> {

@@ -90,9 +90,9 @@ const reset: Doing = async (town, [which, when]) => {
   town.disturb({ kind: 'reset', target: run.workflowId, detail: `to event ${String(task.eventId)}` });
 };
 
-/** A model's entity is spared: what waited in it would be gone, see docs/reliability.md. */
+/** A model's entity, too: whoever speaks to it next brings it back. */
 const terminate: Doing = async (town, [which]) => {
-  const open = await runs(town, `ExecutionStatus = 'Running' AND WorkflowType != 'model'`);
+  const open = await runs(town, `ExecutionStatus = 'Running'`);
   const run = pick(open, which);
   if (!run) return;
   await town.esteira.client.workflow.getHandle(run.workflowId, run.runId).terminate('chaos');

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Trigger } from '../../contracts/lifecycle.ts';
 import { modelWorkflowId } from '../../contracts/search.ts';
-import { triggerSignal } from '../../workflows/messages.ts';
 import { openBelt } from '../support/belt.ts';
 import type { Belt } from '../support/belt.ts';
 import { replayAll } from '../support/replay.ts';
@@ -24,12 +23,9 @@ let belt: Belt;
 before(async () => {
   belt = await openBelt();
   await belt.start(await belt.project(model, { approval: people }));
-  // An update, a signal and an update: after a reset, a replay must still meet them in one order (seed 13).
-  for (const id of ['drift/a', 'drift/b', 'drift/c']) {
+  for (const id of ['drift/a', 'drift/b']) {
     const trigger: Trigger = { id, kind: 'drift', by: 'monitor', reason: 'a drill', at: january.until };
-    if (id !== 'drift/b') assert.equal((await belt.esteira.trigger(model, trigger)).status, 'ignored');
-    else
-      await belt.esteira.client.workflow.getHandle(modelWorkflowId(model)).signal(triggerSignal, { trigger });
+    assert.equal((await belt.esteira.trigger(model, trigger)).status, 'ignored');
   }
   const requestId = `${model}/1`;
   await until(async () =>

@@ -22,6 +22,7 @@ export interface Bench {
     workDir: string;
     openDuckDb(spillDir: string): ReturnType<typeof openDuckDb>;
     log: { warn(about: object, message: string): void };
+    findLifecycle(): Promise<null>;
   };
   /** Writes a file into the project's folder. */
   write(name: string, text: string): Promise<string>;
@@ -44,6 +45,7 @@ export async function openBench(): Promise<Bench> {
       workDir: join(folder, 'work'),
       openDuckDb: (spillDir) => openDuckDb({ memory: '256MB', threads: 2, spillDir }),
       log: { warn: () => {} },
+      findLifecycle: async () => null,
     },
     async write(name, text) {
       await writeFile(join(folder, name), text);

@@ -142,6 +142,9 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     quarantine: async ({ model, updateId, ...order }) => {
       await models.update(model, 'quarantine', order, updateId);
     },
+    tellSettled: async ({ model, updateId, ...settled }) => {
+      await models.update(model, 'settled', settled, updateId);
+    },
     settle: async () => ({ ready: true, reason: 'ready' }),
     observe: async ({ share }) => ({
       ...{ share, rows: 200, requests: 200, errorRate: 0, latencyRatio: 1, agreement: 0.9 },
@@ -151,14 +154,15 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     writeVersion: async (record) => void told.versions.push(record),
     writeSlots: async (slots) => void told.slots.push(slots),
     writeQuarantine: async () => {},
-    recall: async () => ({ lifecycles: 0, versions: [], nextVersion: 1, slots: null }),
+    recall: async () => ({
+      ...{ lifecycles: 0, versions: [], nextVersion: 1, slots: null, inFlight: null, waiting: [] },
+    }),
     watch: async () => {},
     recordApproval: async (record) => (told.records.push(record), null),
     recordDisposition: async ({ request, disposition }) =>
       void told.dispositions.push({ request, disposition }),
     findDisposition: async ({ id }) =>
       told.dispositions.find(({ request }) => request.trigger.id === id)?.disposition ?? null,
-    findLifecycle: ({ lifecycleId }) => findLifecycle(env.client, lifecycleId),
     isRunning: async ({ lifecycleId }) => (await findLifecycle(env.client, lifecycleId))?.running ?? false,
     monitor: async ({ window }) => ({
       ...{ record: artifact, tick: 't', window, version: 1, rows: 10, worstPsi: null },

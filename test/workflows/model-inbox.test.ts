@@ -4,7 +4,6 @@ import { after, before, test } from 'node:test';
 import type { AllActivities } from '../../contracts/activities.ts';
 import type { Trigger } from '../../contracts/lifecycle.ts';
 import type { ProjectSetup } from '../../contracts/model.ts';
-import { triggerSignal } from '../../workflows/messages.ts';
 import { setup, trigger, entity as entityOf, day } from '../support/entity.ts';
 import { openWorld, scorecard, until } from '../support/world.ts';
 import type { World } from '../support/world.ts';
@@ -58,15 +57,6 @@ test('a model without a project ignores triggers, and says why', () =>
     const { ask } = entity('unborn');
     const disposition = await ask(trigger({ kind: 'drift' }));
     assert.deepEqual(disposition, { status: 'ignored', why: 'no project was ever run for this model' });
-  }));
-
-test('a trigger by signal counts, a malformed one does no harm', () =>
-  withWorker({}, async () => {
-    const { ask, handle, describe } = entity('signalled');
-    await ask(trigger({ kind: 'drift' }));
-    await handle.signal(triggerSignal, { nonsense: true } as never);
-    await handle.signal(triggerSignal, { trigger: trigger(), setup: setup('signalled') });
-    await until(async () => (await describe()).slots?.champion?.version === 1);
   }));
 
 test('a missed gate ends the run before anybody is asked; a drill overrules it', () =>

@@ -40,6 +40,8 @@ function remembered(model: string, versions: number, epoch: number): Recalled {
       quarantined: null,
     })),
     slots,
+    inFlight: null,
+    waiting: [],
   };
 }
 

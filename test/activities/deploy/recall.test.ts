@@ -10,7 +10,7 @@ import { january, openBench } from '../../support/stage.ts';
 
 test('an unknown model is remembered as nothing', async () => {
   const bench = await openBench();
-  assert.deepEqual(await recall(bench.store, 'm'), {
+  assert.deepEqual(await recall({ store: bench.store, findLifecycle: async () => null }, 'm'), {
     lifecycles: 0,
     versions: [],
     nextVersion: 1,
@@ -49,7 +49,7 @@ test('versions, slots, quarantine and the last lifecycle come back', async () =>
   }
   await createJson(bench.store, 'runs/lifecycle/m/11/ingest/record.json', {});
   await writeQuarantine(bench.store, { model: 'm', version: 2, by: 'rollout', reason: 'it disagrees' });
-  const recalled = await recall(bench.store, 'm');
+  const recalled = await recall({ store: bench.store, findLifecycle: async () => null }, 'm');
   assert.deepEqual([recalled.nextVersion, recalled.lifecycles], [3, 11]);
   assert.deepEqual(recalled.slots, slots);
   assert.deepEqual(

@@ -5,7 +5,9 @@ import { createIngest } from '../../../activities/ingest/index.ts';
 import { createValidate } from '../../../activities/validate/index.ts';
 import { Profile } from '../../../contracts/dataset.ts';
 import { failedWith } from '../../../contracts/failures.ts';
-import { readJsonBlob } from '../../../infra/store/json.ts';
+import type { BrokenCheck } from '../../../contracts/lifecycle.ts';
+import { recordKey, StageRecord } from '../../../activities/record.ts';
+import { readJson, readJsonBlob } from '../../../infra/store/json.ts';
 import { csv, january, openBench, project } from '../../support/stage.ts';
 import type { Bench } from '../../support/stage.ts';
 
@@ -75,8 +77,14 @@ test('each check names what broke it, how often, and shows the rows', async () =
       ['small', 1],
     ],
   );
-  assert.equal(broken[1]!.examples[0]!['id'], 'h');
-  assert.equal(broken[4]!.examples.length, 2);
+  assert(
+    broken.every(({ examples }) => examples.length === 0),
+    'rows do not travel through Temporal',
+  );
+  const record = await readJson(bench.store, recordKey('lifecycle/m/1', 'validate'), StageRecord);
+  const filed = record!.value.details['broken'] as BrokenCheck[];
+  assert.equal(filed[1]!.examples[0]!['id'], 'h');
+  assert.equal(filed[4]!.examples.length, 2);
 });
 
 test('a tolerated share passes; a warning does not stop the run', async () => {
