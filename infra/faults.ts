@@ -18,7 +18,7 @@ export const failpoints = [
   ),
   'ingest:part', // one part of the data is written, more may follow
   'ingest:stored', // the dataset is stored, and has no name yet
-  'validate:judged', // perhaps the last good dataset has moved
+  'validate:judged', // all rules are judged, nothing is stored
   'prepare:part', // one part of the rows is written, more may follow
   'train:claimed', // the checkpoint is ours, the trainer is not started
   'train:progress', // the trainer has reported a step

@@ -43,7 +43,14 @@ export async function readUntrusted(path: string, bounds: Bounds): Promise<Buffe
  * @throws as `readUntrusted`
  */
 export async function copyUntrusted(path: string, to: string, bounds: Bounds): Promise<void> {
-  await writeFile(to, await readUntrusted(path, bounds), { flag: 'wx' });
+  const file = await openUntrusted(path, bounds);
+  try {
+    const { size } = await file.stat();
+    const bytes = size > 0 ? file.createReadStream({ start: 0, end: size - 1, autoClose: false }) : '';
+    await writeFile(to, bytes, { flag: 'wx' });
+  } finally {
+    await file.close();
+  }
 }
 
 async function openUntrusted(path: string, { within, maxBytes }: Bounds): Promise<FileHandle> {

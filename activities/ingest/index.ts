@@ -141,9 +141,11 @@ async function failing<T>(pinned: PinnedProject, run: () => Promise<T>): Promise
     return await run();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (/Out of Memory|IO Error|Interrupt/i.test(message)) throw error;
+    if (/IO Error|Interrupt/i.test(message)) throw error;
     const isFile = /CSV Error|Invalid Input Error.*(csv|json|parquet)|Malformed/is.test(message);
-    const first = message.split('\n').slice(0, 4).join(' ').slice(0, 800);
+    // The line itself may be somebody's: its number must do, for Temporal keeps what it is told.
+    const lines = message.split('\n').filter((line) => !line.startsWith('Original Line'));
+    const first = lines.slice(0, 4).join(' ').slice(0, 800);
     if (isFile)
       throw permanent('UnreadableSource', `a source cannot be read: ${first}`, { source: '', file: '' });
     throw permanent('QueryFailed', `the query of ${pinned.project.model} fails: ${first}`, {

@@ -116,9 +116,11 @@ async function faultyLine(db: DuckDb, list: string, options: string): Promise<st
   }
 }
 
+/** Without the offending line: it may be somebody's, and Temporal keeps what it is told. Its number must do. */
 function firstLines(error: unknown): string {
   return (error instanceof Error ? error.message : String(error))
     .split('\n')
+    .filter((line) => !line.startsWith('Original Line'))
     .slice(0, 3)
     .join(' ')
     .slice(0, 600);

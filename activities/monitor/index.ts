@@ -32,10 +32,15 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
   return {
     async monitor(input) {
       const window = parse(Window, input.window);
-      const record = await withEngine(deps, 'monitor', (db) => look(deps.store, db, input.model, window));
+      const seen = await withEngine(deps, 'monitor', (db) => look(deps.store, db, input.model, window));
       await failpoint('monitor:looked');
       const tick = window.until.replaceAll(/[:.]/g, '-');
-      await createJson(deps.store, `monitor/${input.model}/${tick}.json`, record);
+      // The first look stands, also for what follows from it: rows may have come between two tries.
+      const key = `monitor/${input.model}/${tick}.json`;
+      const filed = (await createJson(deps.store, key, seen))
+        ? undefined
+        : await readJson(deps.store, key, TickRecord);
+      const record = filed?.value ?? seen;
       await failpoint('monitor:filed');
       return summaryOf(record, tick, await putJsonBlob(deps.store, record));
     },

@@ -5,7 +5,7 @@
  * An attempt that is lost is resumed from its last checkpoint, and the embedded trainer then ends with the
  * very bytes it would have made in one go.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
@@ -18,6 +18,8 @@ import type { TrainerRequest } from '../../contracts/trainer.ts';
 import type { Child, ChildOptions } from '../../infra/child.ts';
 import { hasCode } from '../../infra/errno.ts';
 import { failpoint } from '../../infra/failpoint.ts';
+import { modelLimits } from '../../infra/onnx/scan.ts';
+import { copyUntrusted, readUntrusted } from '../../infra/untrusted-file.ts';
 import { readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { recorded } from '../record.ts';
@@ -36,6 +38,7 @@ export interface TrainDeps {
 }
 
 const metricsAtMost = 100;
+const checkpointBytesAtMost = 64 * 1_024 ** 3;
 
 /** What a heartbeat says, for people and for the next attempt. */
 const Beat = z.object({
@@ -75,12 +78,13 @@ async function trainIn(folder: string, deps: TrainDeps, input: Input<'train'>, l
   const lines: string[] = [];
   const onText = (line: string) => void (lines.push(line) > 20 && lines.shift());
   const child = deps.forkModule(...trainerOf(project.trainer, requestPath, root, onText));
-  const { beat, listener } = listenerOf(checkpoints);
+  const { beat, listener } = listenerOf(checkpoints, folder);
   const { path, metrics } = await hearTrainer(child, listener, lines, cancellationSignal);
 
   await failpoint('train:trained');
   const transform = await readFile(await store.localPath(manifest.transform));
-  const packaged = packageModel(manifest, transform, await readFile(path), `trainer:${path}`);
+  const made = await readUntrusted(path, { within: join(folder, 'work'), maxBytes: modelLimits.bytes });
+  const packaged = packageModel(manifest, transform, made, 'the model that the trainer made');
   const model = await store.putBlob(packaged, 'application/onnx');
   const trained: Omit<Output<'train'>, 'seconds'> = {
     model,
@@ -140,10 +144,20 @@ async function pathsOf(store: Pick<Store, 'localPath'>, parts: readonly Part[]):
 }
 
 /** Passes on what the trainer says as heartbeats; `beat` is the last of them. */
-function listenerOf(checkpoints: Checkpoints) {
+function listenerOf(checkpoints: Checkpoints, folder: string) {
   const { last } = checkpoints;
   const beat: Beat = { step: last?.step ?? 0, steps: 0, metrics: {}, ...(last ? { checkpoint: last } : {}) };
   const send = () => Context.current().heartbeat(beat);
+  /** By way of a copy: the trainer may put another file, or a link, in its place meanwhile. */
+  const saved = async (path: string, step: number) => {
+    const copy = join(folder, 'checkpoint');
+    try {
+      await copyUntrusted(path, copy, { within: join(folder, 'work'), maxBytes: checkpointBytesAtMost });
+      return await checkpoints.save(copy, step);
+    } finally {
+      await rm(copy, { force: true });
+    }
+  };
   return {
     beat,
     listener: {
@@ -155,7 +169,7 @@ function listenerOf(checkpoints: Checkpoints) {
       async checkpoint(path: string) {
         const { step } = beat;
         await failpoint('train:checkpoint');
-        const checkpoint = await checkpoints.save(path, step).catch(unlessReplaced(path));
+        const checkpoint = await saved(path, step).catch(unlessReplaced(path));
         if (!checkpoint) return;
         await failpoint('train:checkpointed');
         beat.checkpoint = { step, checkpoint };

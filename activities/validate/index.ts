@@ -2,6 +2,7 @@
  * Validate: holds a dataset version against the project's checks and the schema of the last good
  * version, and files its profile. A broken `error` check is an outcome, not a failure.
  */
+import type { Artifact } from '../../contracts/artifact.ts';
 import { DatasetManifest } from '../../contracts/dataset.ts';
 import type { BrokenCheck, StageActivities } from '../../contracts/lifecycle.ts';
 import { PinnedProject } from '../../contracts/project.ts';
@@ -25,8 +26,8 @@ const examplesAtMost = 10;
 
 export function createValidate(deps: ValidateDeps): Pick<StageActivities, 'validate'> {
   return {
-    validate: (unparsed) =>
-      recorded(deps.store, 'validate', unparsed, async (input) => {
+    async validate(unparsed) {
+      const output = await recorded(deps.store, 'validate', unparsed, async (input) => {
         const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
         const manifest = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
         const lastGood = await readJson(deps.store, lastGoodKey(manifest.name), DatasetManifest);
@@ -39,7 +40,6 @@ export function createValidate(deps: ValidateDeps): Pick<StageActivities, 'valid
         });
         broken.push(...compareSchemas(lastGood?.value, manifest));
         const passed = broken.every((one) => one.severity === 'warn');
-        if (passed) await swapJson(deps.store, lastGoodKey(manifest.name), manifest, lastGood?.etag);
         await failpoint('validate:judged');
         const output = {
           passed,
@@ -53,15 +53,26 @@ export function createValidate(deps: ValidateDeps): Pick<StageActivities, 'valid
           inputs: { project: input.project, dataset: input.dataset.manifest },
           details: { broken },
         };
-      }),
+      });
+      // Once the record is there: an attempt that is tried again must not compare the data with itself.
+      if (output.passed) await remember(deps.store, unparsed.dataset.manifest);
+      return output;
+    },
   };
 }
 
 const lastGoodKey = (name: string) => `datasets/${name}/refs/last-good.json`;
 
+async function remember(store: Store, artifact: Artifact): Promise<void> {
+  const manifest = await readJsonBlob(store, artifact, DatasetManifest);
+  const lastGood = await readJson(store, lastGoodKey(manifest.name), DatasetManifest);
+  await swapJson(store, lastGoodKey(manifest.name), manifest, lastGood?.etag);
+}
+
 async function openParts(db: DuckDb, store: Store, manifest: DatasetManifest): Promise<void> {
   const paths = await Promise.all(manifest.parts.map(({ artifact }) => store.localPath(artifact)));
   await db.run(`CREATE VIEW dataset AS SELECT * FROM read_parquet([${paths.map(quoteLiteral).join(', ')}])`);
+  await db.lock(paths); // a project's own checks are SQL
 }
 
 /** Counts every check in one scan, then fetches examples only for those that are broken. */

@@ -51,7 +51,7 @@ export function addProjectCommands(program: Command): void {
 async function init(folder: string): Promise<string[]> {
   const root = resolve(folder);
   const files = exampleProject(modelName(root));
-  for (const name of Object.keys(files)) {
+  for (const name of Object.keys(files).toReversed()) {
     if (await exists(join(root, name)))
       throw new Error(`${join(folder, name)} exists; init overwrites nothing`);
   }

@@ -25,5 +25,6 @@ export function checkKey(key: string): string {
 }
 
 function invalid(key: string, why: string) {
-  return permanent('InvalidInput', `store key ${JSON.stringify(key)} ${why}`, { issues: [why] });
+  const shown = JSON.stringify(key.length > 100 ? `${key.slice(0, 100)}…` : key);
+  return permanent('InvalidInput', `store key ${shown} ${why}`, { issues: [why] });
 }
