@@ -119,7 +119,9 @@ function atATime(evidence: Evidence): Breach[] {
 }
 
 function isGoodbye({ type, about }: Run['events'][number]): boolean {
-  return type === 'SignalExternalWorkflowExecutionInitiated' && about['signalName'] === 'settled';
+  if (type === 'SignalExternalWorkflowExecutionInitiated') return about['signalName'] === 'settled'; // 0.1.0
+  const activity = about['activityType'] as { name?: string } | undefined;
+  return type === 'ActivityTaskScheduled' && activity?.name === 'tellSettled';
 }
 
 /** A journal is shipped under a name of its own, so the same row is never stored twice. */
