@@ -5,7 +5,6 @@
  * payloads that our contracts describe are parsed, too.
  */
 import type { Client } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
 import type { Payload } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -14,6 +13,7 @@ import { LifecyclePlan, stages } from '../contracts/lifecycle.ts';
 import { ModelState } from '../contracts/model.ts';
 import { RolloutPlan } from '../contracts/rollout.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
+import { payloadConverter } from '../workflows/payload-converter.ts';
 
 type History = temporal.api.history.v1.IHistory;
 interface Told {
@@ -89,7 +89,7 @@ export function unreadable({ events }: History): string | null {
 
 function valueOf(payloads: { payloads?: Payload[] | null } | null | undefined): unknown {
   const [payload] = payloads?.payloads ?? [];
-  return payload ? defaultPayloadConverter.fromPayload(payload) : undefined;
+  return payload ? payloadConverter.fromPayload(payload) : undefined;
 }
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').slice(0, 400);

@@ -69,7 +69,7 @@ export function createApp(replica: Replica, shipper: Shipper, log: Logger): Fast
     reply.code(replica.ready ? 200 : 503).send({ ready: replica.ready }),
   );
   for (const path of ['/v2', '/v2/'])
-    app.get(path, () => ({ name: 'esteira', version: '0.1.0', extensions: [] }));
+    app.get(path, () => ({ name: 'esteira', version: '0.2.0', extensions: [] }));
   app.get('/metrics', (_request, reply) =>
     reply.type('text/plain; version=0.0.4').send(metricsText(replica, shipper.waiting)),
   );

@@ -32,7 +32,7 @@ test('health and metadata are as the specification has them', async () => {
   assert.deepEqual(await get('/v2/health/ready'), { status: 200, body: { ready: true } });
   assert.deepEqual(await get('/v2'), {
     status: 200,
-    body: { name: 'esteira', version: '0.1.0', extensions: [] },
+    body: { name: 'esteira', version: '0.2.0', extensions: [] },
   });
   assert.deepEqual(await get('/v2/models/flights/ready'), {
     status: 200,

@@ -55,7 +55,8 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function openWorld(): Promise<World> {
+/** @param limits dynamic config of the server, such as `limit.historyCount.suggestContinueAsNew` */
+export async function openWorld(limits: Record<string, number> = {}): Promise<World> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const { cacheHome } = readConfig({});
   const bundle = await workflowBundle(join(tmpdir(), 'esteira-test-bundles'));
@@ -63,10 +64,13 @@ export async function openWorld(): Promise<World> {
   const env = await TestWorkflowEnvironment.createLocal({
     server: {
       executable: { type: 'existing-path', path },
-      extraArgs: Object.entries(searchAttributes).flatMap(([name, type]) => [
-        '--search-attribute',
-        `${name}=${type === 'INT' ? 'Int' : 'Keyword'}`,
-      ]),
+      extraArgs: [
+        ...Object.entries(searchAttributes).flatMap(([name, type]) => [
+          '--search-attribute',
+          `${name}=${type === 'INT' ? 'Int' : 'Keyword'}`,
+        ]),
+        ...Object.entries(limits).flatMap(([key, limit]) => ['--dynamic-config-value', `${key}=${limit}`]),
+      ],
     },
   });
   const told: Told = { slots: [], versions: [], records: [], dispositions: [] };
@@ -113,8 +117,9 @@ export async function releasedHistories() {
   assert.notEqual(names.length, 0, 'no released history in test/histories');
   return Promise.all(
     names.map(async (name) => ({
+      file: name,
       workflowId: name
-        .replace(/^[^/]*\//, '')
+        .replace(/^.*\//, '') // the release, and since 0.2.0 the moment
         .replace(/\.json$/, '')
         .replaceAll('~', '/'),
       history: JSON.parse(await readFile(join(root, name), 'utf8')),

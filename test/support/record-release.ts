@@ -1,0 +1,131 @@
+/**
+ * Records a release: a stack lives through what runs can be in the middle of, and their histories are written to
+ * `test/histories/<release>/<moment>/` as protobuf JSON. Run it once a release; what it wrote is never written again.
+ *
+ *     node --import tsx test/support/record-release.ts 0.2.0
+ */
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WithStartWorkflowOperation } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { checkpointKey, CheckpointRecord } from '../../activities/train/checkpoints.ts';
+import { pinnedSetup } from '../../client/setup.ts';
+import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
+import { readJson } from '../../infra/store/json.ts';
+import { decideSignal, triggerUpdate } from '../../workflows/messages.ts';
+import type { model as modelWorkflow } from '../../workflows/model.ts';
+import { openBelt } from './belt.ts';
+import { january } from './stage.ts';
+import { until } from './until.ts';
+
+const [release] = process.argv.slice(2);
+if (!release) throw new Error('usage: record-release.ts <release>');
+const folder = fileURLToPath(new URL(`../histories/${release}/`, import.meta.url));
+const people = {
+  policy: 'people' as const,
+  need: { risk: 2 },
+  people: { risk: ['ada', 'bob'] },
+  reminder: '1s',
+};
+const long = {
+  backend: 'onnx',
+  epochs: 3_000,
+  patience: 3_000,
+  batchSize: 16,
+  checkpointEvery: '300ms',
+} as const;
+const canary = { steps: [{ share: 0.5, bake: '3s' }], minRows: 100_000 };
+
+const belt = await openBelt();
+const { esteira } = belt;
+const { client } = esteira;
+
+async function record(moment: string, ...ids: string[]): Promise<void> {
+  await mkdir(join(folder, moment), { recursive: true });
+  for (const workflowId of ids) {
+    const history = await client.workflow.getHandle(workflowId).fetchHistory();
+    const name = `${workflowId.replaceAll('/', '~').replaceAll(':', '-')}.json`;
+    await writeFile(join(folder, moment, name), historyToJSON(history), { flag: 'wx' });
+    console.log(`${moment}/${name}: ${history.events?.length} events`);
+  }
+}
+
+async function waiting(requestId: string): Promise<void> {
+  await until(async () => (await esteira.approvals()).some(({ request }) => request.requestId === requestId));
+}
+
+/** Waits for people, gets a refusal, a yes by update and a yes by signal. */
+async function approval(): Promise<void> {
+  await belt.start(await belt.project('asked', { approval: people }));
+  await waiting('asked/1');
+  await esteira.decide('asked/1', { approved: true, by: 'eve', reason: 'let me' });
+  await esteira.decide('asked/1', { approved: true, by: 'ada', reason: 'fine' });
+  await until(async () => (await esteira.approval('asked/1')).decisions.length === 1);
+  await record('mid-approval', 'lifecycle/asked/1', 'approval/asked/1', 'model/asked');
+  const yes = { approved: true, by: 'bob', reason: 'fine' };
+  await client.workflow.getHandle('approval/asked/1').signal(decideSignal, yes);
+  assert.equal((await esteira.outcome('lifecycle/asked/1')).status, 'deployed');
+  await record('approved', 'lifecycle/asked/1', 'approval/asked/1', 'rollout/asked/1', 'model/asked');
+}
+
+async function training(): Promise<void> {
+  const run = await belt.start(await belt.project('trained', { trainer: long }));
+  await until(
+    async () => ((await readJson(esteira.store, checkpointKey(run), CheckpointRecord))?.value.step ?? 0) > 0,
+  );
+  await record('mid-training', run, 'model/trained');
+  await esteira.cancel(run);
+  await assert.rejects(esteira.outcome(run));
+  await record('cancelled', run, 'model/trained');
+}
+
+async function rollouts(): Promise<void> {
+  const folders = await belt.project('rolled', { rollout: canary });
+  await esteira.outcome(await belt.start(folders));
+  const second = await belt.start(folders);
+  await until(async () => (await esteira.describe('rolled'))?.slots?.challenger?.share === 0.5);
+  await record('mid-rollout', second, 'rollout/rolled/2', 'model/rolled');
+  assert.equal((await esteira.outcome(second)).status, 'deployed');
+  assert.equal((await esteira.rollback('rolled', 'bob', 'a drill')).accepted, true);
+  const from = Date.parse(january.until) - 3_600_000;
+  const window = { from: new Date(from).toISOString(), until: january.until };
+  await esteira.tick('rolled', window);
+  await record('rolled-back', second, 'rollout/rolled/2', 'model/rolled', `monitor/rolled/${january.until}`);
+}
+
+/** An entity that continues as new every 40 events, with a run in flight and one that waits. */
+async function continued(): Promise<void> {
+  const project = await belt.project('ageless', { approval: people });
+  const setup = await pinnedSetup(esteira.store, project);
+  const ask = (n: number) =>
+    client.workflow.executeUpdateWithStart(triggerUpdate, {
+      args: [
+        { trigger: { id: `t${n}`, kind: 'manual', by: 'ana', reason: `${n}`, at: january.until }, setup },
+      ],
+      startWorkflowOperation: new WithStartWorkflowOperation<typeof modelWorkflow>('model', {
+        ...{ workflowId: modelWorkflowId('ageless'), taskQueue: taskQueues.cpu, args: ['ageless', 40] },
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    });
+  const runs = new Set<string>();
+  for (let n = 1; runs.size < 3; n++) {
+    await ask(n);
+    runs.add((await client.workflow.getHandle('model/ageless').describe()).runId);
+  }
+  await mkdir(join(folder, 'continued'), { recursive: true });
+  for (const [i, runId] of [...runs].slice(0, 2).entries()) {
+    const history = await client.workflow.getHandle('model/ageless', runId).fetchHistory();
+    await writeFile(join(folder, 'continued', `model~ageless-${i + 1}.json`), historyToJSON(history), {
+      flag: 'wx',
+    });
+    console.log(`continued/model~ageless-${i + 1}.json: ${history.events?.length} events`);
+  }
+}
+
+try {
+  await Promise.all([approval(), training(), rollouts(), continued()]);
+} finally {
+  await belt.close();
+}
