@@ -28,6 +28,7 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
   const refusals: { code: string; by: string; detail: string }[] = [];
   const dueAt = new Date(Date.now() + request.deadlineMs).toISOString();
   let status: 'pending' | Verdict['status'] = 'pending';
+  let withdrawn = false;
   let records = 0;
   let queue: Promise<unknown> = Promise.resolve();
 
@@ -48,8 +49,9 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
     return code;
   };
   const decide = async (decision: Decision): Promise<DecisionReceipt> => {
-    if (status !== 'pending') {
-      return refuse(decision, { accepted: false, code: 'closed', detail: `already ${status}` });
+    if (withdrawn || status !== 'pending') {
+      const detail = `already ${withdrawn ? 'withdrawn' : status}`;
+      return refuse(decision, { accepted: false, code: 'closed', detail });
     }
     const no = refusal(request, decisions, decision);
     if (no) return refuse(decision, { accepted: false, ...no });
@@ -108,8 +110,11 @@ export async function approval(request: ApprovalRequest): Promise<Verdict> {
     if (status === 'pending') status = 'expired';
   } catch (error) {
     if (isCancellation(error)) {
+      withdrawn = true; // who decides from now on is told so
+      await queue;
       const reason = 'withdrawn with its lifecycle';
       await record({ kind: 'verdict', by: request.requester, reason, approved: false });
+      await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     }
     throw error;
   }

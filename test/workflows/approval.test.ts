@@ -153,4 +153,34 @@ test('cancelling the lifecycle withdraws the question', () =>
     assert.match(world.told.records.at(-1)!.reason, /withdrawn/);
   }));
 
+test('who decides while the question is withdrawn is told so, and the verdict is the last word but for refusals', async () => {
+  const agreeable = world.agreeable();
+  let withdrawing!: () => void;
+  const reached = new Promise<void>((resolve) => (withdrawing = resolve));
+  let goOn!: () => void;
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  const recordApproval: typeof agreeable.recordApproval = async (record) => {
+    if (record.kind === 'verdict') {
+      withdrawing();
+      await held;
+    }
+    return agreeable.recordApproval(record);
+  };
+  await world.withWorker({ ...agreeable, recordApproval }, async () => {
+    const handle = await ask();
+    await until(async () => (await handle.query(approvalQuery)).status === 'pending');
+    await handle.cancel();
+    await reached;
+    const late = handle.executeUpdate(decideUpdate, {
+      args: [{ approved: true, by: 'ada', reason: 'fine' }],
+    });
+    await until(async () => (await handle.query(approvalQuery)).refusals.length === 1);
+    goOn();
+    const receipt = await late;
+    assert.equal(receipt.accepted === false && receipt.code, 'closed');
+    await assert.rejects(handle.result());
+  });
+  assert(!world.told.records.slice(-2).some(({ kind }) => kind === 'decision'));
+});
+
 test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
