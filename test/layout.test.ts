@@ -23,7 +23,8 @@ const allowed: Record<string, { ours: string[]; packages?: string[] }> = {
 };
 
 /** The parts of infra that compute and open nothing outside, so that an activity may call them itself. */
-const pureInfra = /^infra\/(onnx\/.+|sql|duckdb|digest|errno|failpoint|local|untrusted-file|store\/json)\.ts$/;
+const pureInfra =
+  /^infra\/(onnx\/.+|sql|duckdb|digest|errno|failpoint|local|untrusted-file|store\/json)\.ts$/;
 
 const sources = Object.keys(allowed).flatMap((folder) => filesUnder(folder));
 

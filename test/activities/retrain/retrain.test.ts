@@ -24,7 +24,12 @@ async function asked(
     requests.push(message as TriggerRequest);
     return { status: 'started', lifecycleId: 'lifecycle/m/2' };
   };
-  const deps = { ...bench.deps, post: async () => {}, log: { warn: () => {} }, findLifecycle: async () => null };
+  const deps = {
+    ...bench.deps,
+    post: async () => {},
+    log: { warn: () => {} },
+    findLifecycle: async () => null,
+  };
   const tick = await bench.run(createMonitor(deps).monitor, { model: 'm', window: dayWindow(day) });
   const { retrain } = createRetrain({ ...deps, models: { update } });
   const answers = await bench.run(retrain, { model: 'm', tick });
