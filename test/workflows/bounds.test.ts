@@ -1,0 +1,147 @@
+/** A year of triggers and ticks against a server whose limits were lowered: no run grows with time, nothing is lost. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Trigger } from '../../contracts/lifecycle.ts';
+import type { Disposition } from '../../contracts/model.ts';
+import type { MonitorOutcome } from '../../contracts/monitor.ts';
+import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
+import { entity as entityOf, setup, trigger } from '../support/entity.ts';
+import { openWorld } from '../support/world.ts';
+import type { World } from '../support/world.ts';
+
+/** What the server says at 4,096 events and at 1,800 updates. */
+const hint = 200;
+const updatesHint = 20;
+/** Of ten that the server allows in one run: a rollout must get a word in. */
+const inFlight = 8;
+/** Those that wait when the hint comes still get their two activities and an answer, and a rollout is heard to its end. */
+const oneTick = 40 * inFlight;
+const dayMs = 86_400_000;
+let world: World;
+before(async () => {
+  world = await openWorld({
+    'limit.historyCount.suggestContinueAsNew': hint,
+    'history.maxTotalUpdates': 200,
+    'history.maxTotalUpdates.suggestContinueAsNewThreshold': updatesHint / 200,
+    'history.transferProcessorMaxPollRPS': 1_000, // as infra/dev-server.ts has it: for speed alone
+    'history.timerProcessorMaxPollRPS': 1_000,
+  });
+});
+after(() => world.close());
+
+/** `act` on some at a time: the next when these are through, as a burst is followed by a pause. */
+async function each<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  for (let i = 0; i < items.length; i += inFlight) await Promise.all(items.slice(i, i + inFlight).map(act));
+}
+
+/** How large each run of a workflow became. */
+async function runsOf(workflowId: string) {
+  const { workflow } = world.env.client;
+  const runs = [];
+  for await (const { runId } of workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+    const events = (await workflow.getHandle(workflowId, runId).fetchHistory()).events ?? [];
+    const { input } = events[0]?.workflowExecutionStartedEventAttributes ?? {};
+    const updates = events.filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes);
+    const carried = input?.payloads?.[0]?.data?.length ?? 0;
+    runs.push({ events: events.length, updates: updates.length, carried });
+  }
+  return runs;
+}
+
+/** Drift at every hour; now and then three people at once; every tenth was sent before, just now or half a year ago. */
+function triggersOfAYear(count: number): Trigger[] {
+  const sent: Trigger[] = [];
+  for (let i = 0; i < count; i++) {
+    const again = i % 20 === 9 ? sent[i - 9] : i % 20 === 19 ? sent[Math.floor(i / 2) - 9] : undefined;
+    const kind = i === 0 || i % 100 > 96 ? 'manual' : 'drift';
+    const at = new Date(Date.UTC(2001, 0, 1) + (i * 365 * dayMs) / count).toISOString();
+    sent.push(again ?? trigger({ kind, at, reason: `the reason of ${i}: `.padEnd(200, 'x') }));
+  }
+  return sent;
+}
+
+test('a year of triggers: each is answered once, and no run of the entity outgrows the hint', async () => {
+  const { ingest, ...others } = world.agreeable();
+  const slow: typeof ingest = async (input) => {
+    await new Promise((resolve) => setTimeout(resolve, 300)); // so that triggers come while it runs
+    return ingest(input);
+  };
+  await world.withWorker({ ...others, ingest: slow }, async () => {
+    const { ask, describe, idle } = entityOf(world, 'year');
+    const [first, ...rest] = triggersOfAYear(600);
+    const answers: { id: string; answer: Disposition }[] = [];
+    const asked = async (one: Trigger) => void answers.push({ id: one.id, answer: await ask(one) });
+    assert.equal((await ask(first!, setup('year', { cooldownMs: 45 * dayMs }))).status, 'started');
+    await each(rest, asked);
+    await asked(first!);
+
+    const filed = world.told.dispositions;
+    const news = answers.filter(({ answer }) => answer.status !== 'duplicate');
+    const ids = new Set(answers.map(({ id }) => id));
+    assert.equal(answers.length, 600);
+    assert.equal(news.length, ids.size - 1); // the first was answered before
+    assert.equal(new Set(news.map(({ id }) => id)).size, news.length);
+    assert.deepEqual(
+      new Map(filed.map(({ request, disposition }) => [request.trigger.id, disposition])),
+      new Map([
+        [first!.id, { status: 'started', lifecycleId: 'lifecycle/year/1' }],
+        ...news.map(({ id, answer }) => [id, answer] as const),
+      ]),
+    );
+    assert.equal(filed.length, ids.size, 'none is filed twice');
+    const statuses = new Set(answers.map(({ answer }) => answer.status));
+    assert.deepEqual([...statuses].toSorted(), ['duplicate', 'ignored', 'merged', 'started']);
+
+    await idle();
+    assert.equal((await describe()).pending, null);
+    const runs = await runsOf(modelWorkflowId('year'));
+    assert(runs.length > 20, `it continued as new only ${runs.length} times`);
+    for (const { events, updates, carried } of runs) {
+      assert(events <= hint + oneTick, `${events} events`);
+      assert(updates <= updatesHint + 2 * inFlight, `${updates} updates`);
+      assert(carried <= 65_536, `${carried} bytes carried`);
+    }
+  });
+});
+
+test('a flood of one trigger, sent again and again, ends runs by their number of updates', async () => {
+  await world.withWorker(world.agreeable(), async () => {
+    const { ask } = entityOf(world, 'flood');
+    const one = trigger();
+    assert.equal((await ask(one)).status, 'ignored');
+    const again = Array.from({ length: 200 }, () => one);
+    await each(again, async () => assert.deepEqual(await ask(one), { status: 'duplicate' }));
+    const runs = await runsOf(modelWorkflowId('flood'));
+    assert(runs.length >= 5, `${runs.length} runs`);
+    assert(runs.every(({ updates }) => updates <= updatesHint + 2 * inFlight));
+    assert.equal(world.told.dispositions.filter(({ request }) => request.trigger.id === one.id).length, 1);
+  });
+});
+
+test('a year of monitoring is 365 short runs, not a long one', async () => {
+  const { monitor, ...others } = world.agreeable();
+  const day = (n: number) => new Date(Date.UTC(2001, 0, 1) + n * dayMs).toISOString();
+  const alerting: typeof monitor = async (input) => ({
+    ...(await monitor(input)),
+    alerts: new Date(input.window.from).getUTCDay() === 0 ? [{ kind: 'drift', message: 'x moved' }] : [],
+  });
+  const retrain: typeof others.retrain = async ({ tick: { alerts } }) =>
+    alerts.map(({ message }) => ({ rule: 'drift', reason: message, disposition: { status: 'duplicate' } }));
+  await world.withWorker({ ...others, retrain, monitor: alerting }, async () => {
+    const { workflow } = world.env.client;
+    const days = Array.from({ length: 365 }, (_, n) => ({ from: day(n), until: day(n + 1) }));
+    let alerts = 0;
+    await each(days, async (window) => {
+      const workflowId = `monitor/year/${window.until}`;
+      const args = [{ model: 'year', everyMs: dayMs, window }];
+      const handle = await workflow.start('monitor', { workflowId, taskQueue: taskQueues.cpu, args });
+      const { retrain: fired } = (await handle.result()) as MonitorOutcome;
+      alerts += fired.length;
+      const { historyLength } = await handle.describe();
+      assert(historyLength < 64, `${historyLength} events`);
+    });
+    assert.equal(alerts, 52);
+  });
+});
+
+test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
