@@ -6,13 +6,15 @@
  * cut, for the same reason.
  */
 import type { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, defaultPayloadConverter, TemporalFailure } from '@temporalio/common';
 import type { ActivityInterceptors } from '@temporalio/worker';
 import { permanent } from '../contracts/failures.ts';
 
 /** Ten times what the demo's largest result has. */
 export const resultBytesAtMost = 256 * 1_024;
 const messageAtMost = 8_000;
+/** A failure carries its causes along, and theirs. */
+const causesAtMost = 4;
 
 export function payloadBounds({ info }: Context): ActivityInterceptors {
   return {
@@ -22,9 +24,9 @@ export function payloadBounds({ info }: Context): ActivityInterceptors {
         try {
           result = await next(input);
         } catch (error) {
-          throw error instanceof Error ? shortened(error) : error;
+          throw shortened(error);
         }
-        const bytes = Buffer.byteLength(JSON.stringify(result) ?? '');
+        const bytes = bytesOf(result);
         if (bytes <= resultBytesAtMost) return result;
         const message = `${info.activityType} gives back ${bytes} bytes; ${resultBytesAtMost} are the most, larger things go to the store`;
         throw permanent('ResultTooLarge', message, { activity: info.activityType, bytes });
@@ -33,16 +35,42 @@ export function payloadBounds({ info }: Context): ActivityInterceptors {
   };
 }
 
+/** As it will travel: JSON, but bytes as they are. @throws Error for what cannot travel, such as a BigInt */
+function bytesOf(value: unknown): number {
+  return defaultPayloadConverter.toPayload(value).data?.byteLength ?? 0;
+}
+
 /** The very error, but for what is too long of it: its kind decides on retries. */
-function shortened(error: Error): Error {
-  if (error.message.length > messageAtMost) error.message = `${error.message.slice(0, messageAtMost)}…`;
-  if (error.stack && error.stack.length > 2 * messageAtMost)
-    error.stack = error.stack.slice(0, 2 * messageAtMost);
-  if (error instanceof ApplicationFailure && JSON.stringify(error.details ?? []).length > messageAtMost) {
-    return ApplicationFailure.create({
-      ...{ message: error.message, nonRetryable: error.nonRetryable === true, type: error.type ?? 'Error' },
-      details: ['too long to carry'],
-    });
+function shortened(error: unknown, causes = 0): unknown {
+  if (typeof error === 'string') return cut(error, messageAtMost);
+  if (!(error instanceof Error)) return error;
+  const { message } = error;
+  const brief = cut(message, messageAtMost);
+  // The stack begins with the message. `set` because a DOMException's cannot be changed; nor is it ever long.
+  const stack = error.stack?.replace(message, () => brief);
+  if (brief !== message) Reflect.set(error, 'message', brief);
+  Reflect.set(error, 'stack', stack && cut(stack, 2 * messageAtMost));
+  if (error instanceof ApplicationFailure && !areShort(error.details)) {
+    Reflect.set(error, 'details', ['too long to carry']);
   }
+  if (error.cause !== undefined) {
+    Reflect.set(error, 'cause', causes < causesAtMost ? shortened(error.cause, causes + 1) : undefined);
+  }
+  // One that came from the server would be sent on as it came, uncut.
+  if (error instanceof TemporalFailure && brief !== message) Reflect.set(error, 'failure', undefined);
   return error;
+}
+
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
+/** What cannot be written cannot be carried either. */
+function areShort(details: unknown[] | null | undefined): boolean {
+  try {
+    return bytesOf(details ?? []) <= messageAtMost;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
 }

@@ -15,10 +15,11 @@ import { openDuckDb } from '../infra/duckdb.ts';
 import { postJson } from '../infra/http.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
 import { score } from '../infra/onnx/score.ts';
+import { revive } from '../infra/revive.ts';
 import { openStore } from '../infra/store/open.ts';
 import { connect, findLifecycle, modelsOf, scheduleMonitor } from '../infra/temporal.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
-import { cpuSettings } from './settings.ts';
+import { cpuSettings, reviveMs } from './settings.ts';
 
 const config = readConfig();
 const log = createLogger(config, { worker: 'cpu' });
@@ -53,7 +54,12 @@ try {
     }),
     ...cpuSettings,
   });
-  await worker.run(); // until SIGTERM, and then until the running activities have ended
+  const looks = setInterval(() => {
+    revive(client, log).catch((error: unknown) =>
+      log.warn({ err: error }, 'nobody was looked after this time'),
+    );
+  }, reviveMs);
+  await worker.run().finally(() => clearInterval(looks)); // until SIGTERM, and until running activities have ended
 } finally {
   await store.close();
   await client.connection.close();

@@ -3,6 +3,9 @@ import type { WorkerOptions } from '@temporalio/worker';
 import { heartbeats } from '../infra/heartbeat.ts';
 import { payloadBounds } from '../infra/payload-bounds.ts';
 
+/** Between looks at runs whose tasks fail again and again. */
+export const reviveMs = 20_000;
+
 export const cpuSettings = {
   interceptors: { activity: [heartbeats, payloadBounds] },
   maxConcurrentActivityTaskExecutions: 8,

@@ -6,6 +6,7 @@
  */
 import { appendFile, rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { isUpstream } from './checker/histories.ts';
 import { table } from './checker/table.ts';
 import type { Outcome } from './run.ts';
 import { chaos } from './run.ts';
@@ -46,6 +47,7 @@ function figures({ evidence, breaches, struck }: Outcome): string {
       acknowledged: acknowledged.length,
       runs: runs.length,
     },
+    upstream: evidence.replays.filter(({ error }) => isUpstream(error)).length,
     breaches: breaches.map(({ invariant, claim }) => `${invariant}: ${claim}`),
   });
 }

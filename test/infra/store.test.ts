@@ -130,7 +130,7 @@ function conformance(kind: string, uri: string, damage: (artifact: Artifact) => 
         if (bytes % (8 << 20) < chunk.byteLength) peak = Math.max(peak, heldBytes());
       }
       assert.equal(bytes, artifact.bytes);
-      assert(peak < 32 << 20, `peak of ${peak >> 20} MB`);
+      assert(peak < 48 << 20, `peak of ${peak >> 20} MB`);
       const path = await store.localPath(artifact);
       assert.equal(await store.createFromFile('big/object.bin', path, artifact.mediaType), true);
       assert.equal(await store.createFromFile('big/object.bin', path, artifact.mediaType), false);

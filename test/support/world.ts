@@ -21,6 +21,7 @@ import { readConfig } from '../../infra/config.ts';
 import { findTemporalCli } from '../../infra/dev-server.ts';
 import { findLifecycle, modelsOf } from '../../infra/temporal.ts';
 import { workflowBundle } from '../../infra/workflow-bundle.ts';
+import { cpuSettings } from '../../workers/settings.ts';
 
 const digest = 'a'.repeat(64);
 export const artifact = { uri: 'blobs/a', sha256: digest, bytes: 1, mediaType: 'application/octet-stream' };
@@ -84,6 +85,7 @@ export async function openWorld(limits: Record<string, number> = {}): Promise<Wo
         taskQueue: taskQueues.cpu,
         workflowBundle: bundle,
         activities,
+        interceptors: cpuSettings.interceptors,
       });
       return worker.runUntil(act);
     },

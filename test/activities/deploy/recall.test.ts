@@ -15,6 +15,8 @@ test('an unknown model is remembered as nothing', async () => {
     versions: [],
     nextVersion: 1,
     slots: null,
+    inFlight: null,
+    waiting: [],
   });
   await bench.close();
 });
@@ -59,5 +61,24 @@ test('versions, slots, quarantine and the last lifecycle come back', async () =>
       [2, 'it disagrees'],
     ],
   );
+  await bench.close();
+});
+
+test('a run that goes on and triggers that wait are found again, by the server and by the ledger', async () => {
+  const bench = await openBench();
+  const trigger = (id: string) => ({ id, kind: 'manual' as const, by: 'ana', reason: id, at: january.until });
+  const file = (id: string, disposition: object) =>
+    createJson(bench.store, `events/m/${id}.json`, { trigger: trigger(id), disposition });
+  await file('first', { status: 'started', lifecycleId: 'lifecycle/m/1' });
+  await file('carried', { status: 'merged', behind: 'lifecycle/m/1' });
+  await file('waits', { status: 'merged', behind: 'lifecycle/m/2' });
+  const findLifecycle = async (id: string) =>
+    ['lifecycle/m/1', 'lifecycle/m/2'].includes(id)
+      ? { trigger: trigger('carried'), running: id.endsWith('2') }
+      : null;
+  const found = await recall({ store: bench.store, findLifecycle }, 'm');
+  assert.equal(found.lifecycles, 2);
+  assert.deepEqual(found.inFlight, { lifecycleId: 'lifecycle/m/2', trigger: trigger('carried') });
+  assert.deepEqual(found.waiting, [trigger('waits')]);
   await bench.close();
 });

@@ -20,10 +20,22 @@ export function small(evidence: Evidence): Breach[] {
 export function replayable(evidence: Evidence): Breach[] {
   const { breaches, demand, breach } = breachesOf('I9');
   const replayed = new Map(evidence.replays.map(({ runId, error }) => [runId, error]));
-  for (const { workflowId, runId } of evidence.runs) {
+  for (const { workflowId, runId, status } of evidence.runs) {
     const error = replayed.get(runId);
+    // A fault of the SDK, of which a run is healed by ending it: while it runs, it is a breach all the same.
+    if (status !== 'RUNNING' && isUpstream(error)) continue;
     if (error === undefined) breach(`${workflowId} was not replayed`, runId);
     else demand(error === null, `${workflowId} does not replay`, { runId, error });
   }
   return breaches;
+}
+
+/**
+ * Updates and other events of one task change places when a worker meets a run for the first time.
+ *
+ * @see https://github.com/temporalio/sdk-python/issues/1591
+ */
+export function isUpstream(error: string | null | undefined): boolean {
+  const between = /TMPRL1100.*(Update machine does not handle this event|WorkflowExecutionUpdateAccepted)/s;
+  return typeof error === 'string' && between.test(error);
 }

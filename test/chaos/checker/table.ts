@@ -2,6 +2,7 @@
 import { invariants } from './breach.ts';
 import type { Breach } from './breach.ts';
 import type { Evidence } from './evidence.ts';
+import { isUpstream } from './histories.ts';
 
 /** Breaches are listed below the counts, at most this many of each invariant. */
 const shown = 5;
@@ -11,7 +12,10 @@ export function table(evidence: Evidence, breaches: Breach[]): string {
   const promised = acknowledged.flatMap((one) =>
     one.kind === 'prediction' || one.kind === 'label' ? one.ids.map(() => one.kind) : [one.kind],
   );
-  const looked = { runs: runs.length, predictions: predictions.length, blobs: Object.keys(blobs).length };
+  const looked = {
+    ...{ runs: runs.length, predictions: predictions.length, blobs: Object.keys(blobs).length },
+    'histories with the SDK fault 1591': evidence.replays.filter(({ error }) => isUpstream(error)).length,
+  };
   const names = Object.keys(invariants) as (keyof typeof invariants)[];
   const broken = names.map((name) => {
     const count = breaches.filter(({ invariant }) => invariant === name).length;
