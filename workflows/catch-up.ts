@@ -8,13 +8,14 @@ import { quick } from './stages.ts';
 /** Never takes a number back, nor forgets a version. What waits is what the ledger says waits. */
 export async function catchUp(state: ModelState): Promise<void> {
   const found = await quick.recall({ model: state.model });
-  const { lifecycles, versions, nextVersion, slots, inFlight = null, waiting = [] } = found;
+  const { lifecycles, versions, nextVersion, slots, inFlight = null, waiting = [], setup = null } = found;
   const numbers = new Set(versions.map(({ version }) => version));
   Object.assign(state, {
     versions: [...state.versions.filter(({ version }) => !numbers.has(version)), ...versions],
     slots: slots ?? state.slots,
     nextVersion: Math.max(state.nextVersion, nextVersion),
     lifecycles: Math.max(state.lifecycles, lifecycles),
+    setup: state.setup ?? setup,
     inFlight,
     pending: waiting.reduce<TriggerRequest | null>((pending, trigger) => merged(pending, { trigger }), null),
   });

@@ -3,10 +3,13 @@
  * state was lost, without giving a number or an epoch twice.
  */
 import { ModelName } from '../../contracts/artifact.ts';
-import { parse } from '../../contracts/failures.ts';
+import type { Artifact } from '../../contracts/artifact.ts';
+import { failedWith, parse } from '../../contracts/failures.ts';
 import type { Trigger } from '../../contracts/lifecycle.ts';
 import { Quarantine } from '../../contracts/model.ts';
-import type { Recalled } from '../../contracts/model.ts';
+import type { ProjectSetup, Recalled } from '../../contracts/model.ts';
+import { PinnedProject } from '../../contracts/project.ts';
+import { setupOf } from '../../contracts/setup.ts';
 import { Package, Slots, VersionRecord } from '../../contracts/serving.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
@@ -46,6 +49,7 @@ export async function recall({ store, findLifecycle }: RecallDeps, model: string
   }
   return {
     versions,
+    setup: await setupFrom(store, versions.at(-1)?.package),
     nextVersion: (numbers.at(-1) ?? 0) + 1,
     slots,
     ...(await lifecyclesOf({ store, findLifecycle }, model)),
@@ -59,6 +63,17 @@ async function versionNumbers(store: Store, model: string): Promise<number[]> {
     if (number) numbers.push(Number(number));
   }
   return numbers.toSorted((a, b) => a - b);
+}
+
+async function setupFrom(store: Store, packed: Artifact | undefined): Promise<ProjectSetup | null> {
+  if (!packed) return null;
+  const { project } = await readJsonBlob(store, packed, Package);
+  // A project of another release may not read: then the next run brings its own.
+  const pinned = await readJsonBlob(store, project, PinnedProject).catch((error: unknown) => {
+    if (failedWith(error, 'InvalidInput')) return undefined;
+    throw error;
+  });
+  return pinned ? setupOf(project, pinned) : null;
 }
 
 /** The store may not know of the last one yet, which has only just begun. */

@@ -17,6 +17,7 @@ test('an unknown model is remembered as nothing', async () => {
     slots: null,
     inFlight: null,
     waiting: [],
+    setup: null,
   });
   await bench.close();
 });

@@ -1,0 +1,27 @@
+/** What a model entity needs of a pinned project. */
+import type { Artifact } from './artifact.ts';
+import type { ProjectSetup } from './model.ts';
+import { durationMs } from './project.ts';
+import type { PinnedProject } from './project.ts';
+
+/** Long enough for anybody; only `auto` policies, which wait for nobody, get it. */
+const noDeadlineMs = 7 * 86_400_000;
+
+/** @param artifact the pinned project itself, in the store */
+export function setupOf(artifact: Artifact, { project, policyDigest }: PinnedProject): ProjectSetup {
+  const { approval } = project;
+  const asks = approval.policy === 'people' ? approval : undefined;
+  return {
+    model: project.model,
+    project: artifact,
+    windowMs: durationMs(project.window),
+    cooldownMs: durationMs(project.retrain.cooldown),
+    monitorEveryMs: durationMs(project.monitor.every),
+    bakes: project.rollout.steps.map(({ share, bake }) => ({ share, bakeMs: durationMs(bake) })),
+    policy: approval,
+    policyDigest,
+    deadlineMs: asks ? durationMs(asks.deadline) : noDeadlineMs,
+    ...(asks?.reminder && { reminderMs: durationMs(asks.reminder) }),
+    device: project.trainer.backend === 'command' ? project.trainer.device : 'cpu',
+  };
+}
