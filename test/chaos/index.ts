@@ -24,12 +24,15 @@ const { values } = parseArgs({
   },
 });
 const [seed, minutes] = [Number(values.seed), Number(values.minutes)];
-if (!Number.isInteger(seed) || !(minutes > 0) || (values.safety && values.liveness))
-  throw new Error('usage: npm run chaos -- --seed <whole number> --minutes <number> [--safety|--liveness]');
+if (!Number.isInteger(seed) || !(minutes > 0) || (values.safety && values.liveness)) {
+  console.error('usage: npm run chaos -- --seed <whole number> --minutes <number> [--safety|--liveness]');
+  process.exit(2);
+}
 
 const outcome = await chaos(seed, minutes, values.safety ? 'safety' : 'liveness');
 const { evidence, breaches, home, struck } = outcome;
 console.log(table(evidence, breaches));
+if (values.safety) console.log('\nI6 and I13 only hold at rest: they were not judged.');
 console.log(`\nfailpoints that struck: ${struck.length}`);
 if (values.figures) await appendFile(values.figures, `${figures(outcome)}\n`);
 if (breaches.length > 0 || values.keep) console.log(`\nleft in ${home}`);
