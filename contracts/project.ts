@@ -19,6 +19,11 @@ export function durationMs(text: string): number {
 }
 
 const ColumnName = z.string().min(1).max(128);
+/** For `refine`: a record bears no `max` of its own. */
+const atMost =
+  (most: number) =>
+  (record: object): boolean =>
+    Object.keys(record).length <= most;
 const SourceName = z.string().regex(/^[a-z_][a-z0-9_]*$/, 'must be a plain SQL name');
 
 export const Task = z.enum(['binary-classification', 'multiclass-classification', 'regression']);
@@ -152,16 +157,28 @@ export const Gate = z.strictObject({
 });
 export type Gate = z.infer<typeof Gate>;
 
-const Role = z.string().regex(/^[a-z][a-z0-9-]*$/);
+const Role = z
+  .string()
+  .max(63)
+  .regex(/^[a-z][a-z0-9-]*$/);
+const rolesAtMost = 50;
+/** A policy travels in every plan and approval, so it must stay small; a directory of people does not belong in it. */
+const peopleAtMost = 1_000;
+const isShort = (people: Record<string, string[]>) => Object.values(people).flat().length <= peopleAtMost;
 export const ApprovalPolicy = z.discriminatedUnion('policy', [
   /** Nobody is asked. For low-risk models; the record says so. */
   z.strictObject({ policy: z.literal('auto') }),
   z.strictObject({
     policy: z.literal('people'),
     /** How many different people of each role must agree. */
-    need: z.record(Role, z.int().positive()),
+    need: z
+      .record(Role, z.int().positive())
+      .refine(atMost(rolesAtMost), `must have at most ${rolesAtMost} roles`),
     /** Who has which role; `*` is anybody. */
-    people: z.record(Role, z.array(z.string().min(1)).min(1)),
+    people: z
+      .record(Role, z.array(z.string().min(1).max(100)).min(1))
+      .refine(atMost(rolesAtMost), `must have at most ${rolesAtMost} roles`)
+      .refine(isShort, `must name at most ${peopleAtMost} people in all; \`*\` is anybody`),
     deadline: Duration.default('7d'),
     reminder: Duration.optional(),
     requesterMayApprove: z.boolean().default(false),
@@ -233,7 +250,7 @@ export const Project = z.strictObject({
   description: z.string().default(''),
   owner: z.string().min(1),
   task: Task,
-  sources: z.record(SourceName, Source),
+  sources: z.record(SourceName, Source).refine(atMost(100), 'must have at most 100 sources'),
   /** SQL over the sources, with `$from` and `$until`; or the name of an .sql file beside the project. */
   query: z.string().min(1),
   /** How much event time a lifecycle takes, back from its `until`. */
@@ -244,10 +261,10 @@ export const Project = z.strictObject({
   time: ColumnName,
   label: ColumnName,
   checks: z.array(Check).max(200).default([]),
-  features: z.record(ColumnName, Feature),
+  features: z.record(ColumnName, Feature).refine(atMost(5_000), 'must have at most 5000 features'),
   split: Split.default({ by: 'time', validation: 0.1, holdout: 0.2 }),
   trainer: Trainer,
-  gates: z.record(z.string(), Gate),
+  gates: z.record(z.string().max(100), Gate).refine(atMost(100), 'must have at most 100 gates'),
   /** Columns whose values evaluate reports one by one. */
   slices: z.array(ColumnName).max(20).default([]),
   approval: ApprovalPolicy,
