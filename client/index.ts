@@ -21,6 +21,7 @@ import { approvalWorkflowId, modelWorkflowId, taskQueues } from '../contracts/se
 import type { Label } from '../contracts/serving.ts';
 import { failpoint } from '../infra/failpoint.ts';
 import type { Store } from '../infra/store/store.ts';
+import { askAgain } from '../infra/temporal.ts';
 import {
   approvalQuery,
   decideUpdate,
@@ -97,30 +98,30 @@ export class Esteira {
   /** Asks for a lifecycle of the project as last run. The same `id` again is a duplicate, not a second run. */
   async trigger(model: string, trigger: Trigger): Promise<Disposition> {
     const request = { trigger: parse(Trigger, trigger) };
-    return this.client.workflow
-      .getHandle(modelWorkflowId(model))
-      .executeUpdate(triggerUpdate, { args: [request], updateId: `trigger/${trigger.id}` })
-      .catch(
-        unlessNotFound(
-          `no model ${model} was ever run; \`esteira run <project>\` starts its first lifecycle`,
-        ),
-      );
+    const handle = this.client.workflow.getHandle(modelWorkflowId(model));
+    const updateId = `trigger/${trigger.id}`;
+    return askAgain(() => handle.executeUpdate(triggerUpdate, { args: [request], updateId })).catch(
+      unlessNotFound(`no model ${model} was ever run; \`esteira run <project>\` starts its first lifecycle`),
+    );
   }
 
   /** A model's first run brings its entity to life. */
   async #askOrStart(model: string, request: TriggerRequest): Promise<Disposition> {
-    const startWorkflowOperation = new WithStartWorkflowOperation<typeof modelWorkflow>('model', {
-      workflowId: modelWorkflowId(model),
-      taskQueue: taskQueues.cpu,
-      args: [model],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      staticSummary: `the owner of ${model}`,
-    });
-    return this.client.workflow.executeUpdateWithStart(triggerUpdate, {
-      args: [request],
-      updateId: `trigger/${request.trigger.id}`,
-      startWorkflowOperation,
-    });
+    // One operation a try: the library lets none be used twice.
+    const begin = () =>
+      new WithStartWorkflowOperation<typeof modelWorkflow>('model', {
+        workflowId: modelWorkflowId(model),
+        taskQueue: taskQueues.cpu,
+        args: [model],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: `the owner of ${model}`,
+      });
+    const updateId = `trigger/${request.trigger.id}`;
+    return askAgain(() =>
+      this.client.workflow.executeUpdateWithStart(triggerUpdate, {
+        ...{ args: [request], updateId, startWorkflowOperation: begin() },
+      }),
+    );
   }
 
   /** @throws {NotFound} when no run has that id */
@@ -224,11 +225,12 @@ export class Esteira {
   }
 
   /** Back to the last good version, at once; also ends a rollout under way. */
-  rollback(model: string, by: string, reason: string): Promise<RollbackAnswer> {
-    return this.client.workflow
-      .getHandle(modelWorkflowId(model))
-      .executeUpdate(rollbackUpdate, { args: [parse(RollbackRequest, { by, reason })] })
-      .catch(unlessNotFound(`no model ${model} was ever run`));
+  async rollback(model: string, by: string, reason: string): Promise<RollbackAnswer> {
+    const args: [RollbackRequest] = [parse(RollbackRequest, { by, reason })];
+    const handle = this.client.workflow.getHandle(modelWorkflowId(model));
+    return askAgain(() => handle.executeUpdate(rollbackUpdate, { args })).catch(
+      unlessNotFound(`no model ${model} was ever run`),
+    );
   }
 
   /** Stops the trainer within seconds; nothing half-made is left. @throws {NotFound} when nothing runs under that id */

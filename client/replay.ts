@@ -7,7 +7,7 @@
 import type { Client } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
 import { ApprovalRequest } from '../contracts/approval.ts';
 import { LifecyclePlan, stages } from '../contracts/lifecycle.ts';
 import { ModelState } from '../contracts/model.ts';
@@ -41,7 +41,12 @@ export function replayRunning(client: Client, cacheHome: string): Promise<Replay
 
 /** @returns one answer a history, in their order */
 export async function replay(histories: AsyncIterable<Told>, cacheHome: string): Promise<Replayed[]> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  // By way of the logger: the core would write to standard output, where `--json` speaks.
+  const filter = makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' });
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { forward: {}, filter } },
+  });
   const bundle = await workflowBundle(cacheHome);
   const read: Replayed[] = [];
   const passing = async function* () {
@@ -53,7 +58,7 @@ export async function replay(histories: AsyncIterable<Told>, cacheHome: string):
   let n = 0;
   for await (const { error } of Worker.runReplayHistories({ workflowBundle: bundle }, passing())) {
     const told = read[n++]!;
-    if (error) told.error = oneLine(error.message);
+    if (error) told.error ??= oneLine(error.message);
   }
   return read;
 }

@@ -7,6 +7,7 @@ import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ScheduleAlreadyRunning } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
 import { Trigger } from '../contracts/lifecycle.ts';
@@ -18,6 +19,19 @@ import type { Config } from './config.ts';
 export async function connect(config: Config): Promise<Client> {
   const connection = await Connection.connect(config.temporal.connection);
   return new Client({ connection, namespace: config.temporal.namespace });
+}
+
+/** A model entity that ends its run to go on as a new one sends callers away: for a moment, they ask again. */
+export async function askAgain<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const failure = error instanceof WorkflowUpdateFailedError ? rootFailure(error.cause) : undefined;
+      if (failure?.type !== 'ContinuesAsNew' || tries === 300) throw error;
+      await sleep(100);
+    }
+  }
 }
 
 /** Updates of model entities, for activities and the client. One that was terminated is brought back: it recalls itself. */

@@ -8,6 +8,7 @@
  */
 import {
   allHandlersFinished,
+  ApplicationFailure,
   condition,
   continueAsNew,
   log,
@@ -61,8 +62,14 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
   const inbox = new Inbox(state);
   const slotting = new Slotting(state);
   const shown = <T>(turn: () => Promise<T>) => mutex.run(turn).finally(() => show(state));
+  // Who comes while this run ends is sent away, and asks the next one: those that wait would never be through otherwise.
+  const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;
   const valid = <T>(schema: Parameters<typeof parse>[0]) => ({
-    validator: (value: T) => void parse(schema, value),
+    validator: (value: T) => {
+      parse(schema, value);
+      if (full() && mutex.locked)
+        throw ApplicationFailure.retryable('this run ends; ask again', 'ContinuesAsNew');
+    },
   });
 
   // A name may be known to the store from a server whose state is gone. This must be the first turn, taken before any
@@ -104,7 +111,6 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
   let watches = true;
   let dropsOrphans = true;
   for (;;) {
-    const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;
     const orphaned = () => dropsOrphans && slotting.hasOrphan() && !mutex.locked;
     const unwatched = () => watches && inbox.unwatched();
     await condition(() => unwatched() || inbox.hasNext() || orphaned() || full());

@@ -162,7 +162,7 @@ function listenerOf(checkpoints: Checkpoints, folder: string) {
     beat,
     listener: {
       async progress(step: number, steps: number, metrics: Record<string, number>) {
-        Object.assign(beat, { step, steps, metrics: { ...beat.metrics, ...finite(metrics) } });
+        Object.assign(beat, { step, steps, metrics: finite({ ...beat.metrics, ...metrics }) });
         send();
         await failpoint('train:progress');
       },

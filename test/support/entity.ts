@@ -4,6 +4,7 @@ import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { LifecycleOutcome, Trigger } from '../../contracts/lifecycle.ts';
 import type { Disposition, ProjectSetup } from '../../contracts/model.ts';
 import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
+import { askAgain } from '../../infra/temporal.ts';
 import { describeQuery, triggerUpdate } from '../../workflows/messages.ts';
 import { model } from '../../workflows/model.ts';
 import { artifact, until } from './world.ts';
@@ -39,15 +40,17 @@ export function entity(world: World, name: string, limit = 4_000) {
   return {
     handle,
     ask: (asked: Trigger, project?: ProjectSetup): Promise<Disposition> =>
-      client.workflow.executeUpdateWithStart(triggerUpdate, {
-        args: [{ trigger: asked, ...(project && { setup: project }) }],
-        startWorkflowOperation: new WithStartWorkflowOperation(model, {
-          workflowId: modelWorkflowId(name),
-          taskQueue: taskQueues.cpu,
-          args: [name, limit],
-          workflowIdConflictPolicy: 'USE_EXISTING',
+      askAgain(() =>
+        client.workflow.executeUpdateWithStart(triggerUpdate, {
+          args: [{ trigger: asked, ...(project && { setup: project }) }],
+          startWorkflowOperation: new WithStartWorkflowOperation(model, {
+            workflowId: modelWorkflowId(name),
+            taskQueue: taskQueues.cpu,
+            args: [name, limit],
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
         }),
-      }),
+      ),
     outcome: (disposition: Disposition): Promise<LifecycleOutcome> => {
       assert.equal(disposition.status, 'started');
       return client.workflow.getHandle((disposition as { lifecycleId: string }).lifecycleId).result();

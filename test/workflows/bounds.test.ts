@@ -29,9 +29,13 @@ before(async () => {
 });
 after(() => world.close());
 
-/** `act` on some at a time: the next when these are through, as a burst is followed by a pause. */
+/** `act` on some at a time, without a pause: the entity must end its runs all the same. */
 async function each<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  for (let i = 0; i < items.length; i += inFlight) await Promise.all(items.slice(i, i + inFlight).map(act));
+  const left = items[Symbol.iterator]();
+  const lane = async () => {
+    for (let next = left.next(); !next.done; next = left.next()) await act(next.value);
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
 }
 
 /** How large each run of a workflow became. */
