@@ -71,6 +71,7 @@ async function openUntrusted(path: string, { within, maxBytes }: Bounds): Promis
   try {
     const opened = await file.stat();
     if (!opened.isFile()) throw refused(path, 'it is no plain file');
+    if (opened.nlink === 0) throw gone(path);
     if (opened.nlink !== 1) throw refused(path, `it is a hard link: the file has ${opened.nlink} names`);
     if (opened.size > maxBytes)
       throw refused(path, `it has ${opened.size} bytes; at most ${maxBytes} are taken`);
@@ -78,8 +79,8 @@ async function openUntrusted(path: string, { within, maxBytes }: Bounds): Promis
     const again = await realpath(real).catch(asGiven(path));
     await refuseOutside(path, again, within);
     const now = await stat(again).catch(asGiven(path));
-    if (now.ino !== opened.ino || now.dev !== opened.dev)
-      throw refused(path, 'it was swapped while it was opened');
+    // Another one by now, as when a trainer puts its next checkpoint in the place of the last.
+    if (now.ino !== opened.ino || now.dev !== opened.dev) throw gone(path);
     return file;
   } catch (error) {
     await file.close();
@@ -96,12 +97,16 @@ async function refuseOutside(given: string, real: string, within: string): Promi
 /** A missing file is told with the path its giver knows. */
 function asGiven(path: string): (error: unknown) => never {
   return (error) => {
-    if (hasCode(error, 'ENOENT'))
-      throw Object.assign(new Error(`${path} does not exist`), { code: 'ENOENT', path });
+    if (hasCode(error, 'ENOENT')) throw gone(path);
     if (hasCode(error, 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EACCES'))
       throw refused(path, 'it cannot be opened');
     throw error;
   };
+}
+
+/** No fault of the trainer's: whoever asked may ask for its successor. */
+function gone(path: string): Error {
+  return Object.assign(new Error(`${path} does not exist`), { code: 'ENOENT', path });
 }
 
 function refused(path: string, why: string) {
