@@ -133,7 +133,7 @@ export const Recalled = z.object({
   inFlight: z.object({ lifecycleId: LifecycleId, trigger: Trigger }).nullable().optional(),
   /** Triggers that the ledger has waiting behind the last lifecycle: nothing has carried them yet. */
   waiting: z.array(Trigger).optional(),
-  /** Of the newest version's project: what is started next, until somebody runs another. */
+  /** Of the project that was run last: what is started next, until somebody runs another. */
   setup: ProjectSetup.nullable().optional(),
 });
 export type Recalled = z.infer<typeof Recalled>;

@@ -10,6 +10,7 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ScheduleAlreadyRunning } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
+import { Artifact } from '../contracts/artifact.ts';
 import { Trigger } from '../contracts/lifecycle.ts';
 import { rootFailure } from '../contracts/failures.ts';
 import type { ModelUpdates } from '../contracts/model.ts';
@@ -62,6 +63,8 @@ export function modelsOf(client: Client) {
 
 export interface FoundLifecycle {
   trigger: Trigger | null;
+  /** The pinned project; null for one that 0.1.0 started. */
+  project: Artifact | null;
   running: boolean;
 }
 
@@ -70,7 +73,8 @@ export async function findLifecycle(client: Client, workflowId: string): Promise
   try {
     const { status, memo } = await client.workflow.getHandle(workflowId).describe();
     const { data: trigger } = Trigger.safeParse(memo?.['trigger']);
-    return { trigger: trigger ?? null, running: status.name === 'RUNNING' };
+    const { data: project } = Artifact.safeParse(memo?.['project']);
+    return { trigger: trigger ?? null, project: project ?? null, running: status.name === 'RUNNING' };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;

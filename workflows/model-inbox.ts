@@ -154,7 +154,7 @@ export class Inbox {
         EsteiraModel: [plan.model],
         EsteiraTrigger: [request.trigger.kind],
       },
-      memo: { trigger: request.trigger },
+      memo: { trigger: request.trigger, project: plan.project },
     });
     // 0.2.0: one that is terminated cannot say goodbye itself. Of one that did, this is told second, and changes nothing.
     if (!patched('watch-child')) return;

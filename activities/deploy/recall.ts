@@ -30,7 +30,9 @@ export async function writeQuarantine(store: Store, record: Quarantine & { model
 export interface RecallDeps {
   store: Store;
   /** Null when the server knows none of that id. */
-  findLifecycle(workflowId: string): Promise<{ trigger: Trigger | null; running: boolean } | null>;
+  findLifecycle(
+    workflowId: string,
+  ): Promise<{ trigger: Trigger | null; project: Artifact | null; running: boolean } | null>;
 }
 
 export async function recall({ store, findLifecycle }: RecallDeps, model: string): Promise<Recalled> {
@@ -49,10 +51,9 @@ export async function recall({ store, findLifecycle }: RecallDeps, model: string
   }
   return {
     versions,
-    setup: await setupFrom(store, versions.at(-1)?.package),
     nextVersion: (numbers.at(-1) ?? 0) + 1,
     slots,
-    ...(await lifecyclesOf({ store, findLifecycle }, model)),
+    ...(await lifecyclesOf({ store, findLifecycle }, model, versions.at(-1)?.package)),
   };
 }
 
@@ -65,9 +66,8 @@ async function versionNumbers(store: Store, model: string): Promise<number[]> {
   return numbers.toSorted((a, b) => a - b);
 }
 
-async function setupFrom(store: Store, packed: Artifact | undefined): Promise<ProjectSetup | null> {
-  if (!packed) return null;
-  const { project } = await readJsonBlob(store, packed, Package);
+async function setupFrom(store: Store, project: Artifact | undefined): Promise<ProjectSetup | null> {
+  if (!project) return null;
   // A project of another release may not read: then the next run brings its own.
   const pinned = await readJsonBlob(store, project, PinnedProject).catch((error: unknown) => {
     if (failedWith(error, 'InvalidInput')) return undefined;
@@ -77,14 +77,21 @@ async function setupFrom(store: Store, packed: Artifact | undefined): Promise<Pr
 }
 
 /** The store may not know of the last one yet, which has only just begun. */
-async function lifecyclesOf({ store, findLifecycle }: RecallDeps, model: string) {
+async function lifecyclesOf(
+  { store, findLifecycle }: RecallDeps,
+  model: string,
+  packed: Artifact | undefined,
+) {
   const idOf = (number: number) => `lifecycle/${model}/${number}`;
   let lifecycles = await lastLifecycle(store, model);
   while (await findLifecycle(idOf(lifecycles + 1))) lifecycles++;
   const lifecycleId = idOf(lifecycles);
   const last = lifecycles > 0 ? await findLifecycle(lifecycleId) : null;
   const inFlight = last?.running && last.trigger ? { lifecycleId, trigger: last.trigger } : null;
-  return { lifecycles, inFlight, waiting: await mergedBehind(store, model, lifecycleId) };
+  // What was run last; the newest version's project, where the server has forgotten.
+  const project = last?.project ?? (packed && (await readJsonBlob(store, packed, Package)).project);
+  const setup = await setupFrom(store, project);
+  return { lifecycles, inFlight, setup, waiting: await mergedBehind(store, model, lifecycleId) };
 }
 
 /** Keys are `runs/lifecycle/<model>/<n>/<stage>/…`. */

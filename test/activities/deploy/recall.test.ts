@@ -6,7 +6,7 @@ import { writeVersion } from '../../../activities/deploy/slots.ts';
 import { Slots } from '../../../contracts/serving.ts';
 import { createJson, readJson } from '../../../infra/store/json.ts';
 import { serve } from '../../support/served.ts';
-import { january, openBench } from '../../support/stage.ts';
+import { january, openBench, project } from '../../support/stage.ts';
 
 test('an unknown model is remembered as nothing', async () => {
   const bench = await openBench();
@@ -67,6 +67,7 @@ test('versions, slots, quarantine and the last lifecycle come back', async () =>
 
 test('a run that goes on and triggers that wait are found again, by the server and by the ledger', async () => {
   const bench = await openBench();
+  const pinned = await bench.pin(project({ window: '7d' }));
   const trigger = (id: string) => ({ id, kind: 'manual' as const, by: 'ana', reason: id, at: january.until });
   const file = (id: string, disposition: object) =>
     createJson(bench.store, `events/m/${id}.json`, { trigger: trigger(id), disposition });
@@ -75,11 +76,12 @@ test('a run that goes on and triggers that wait are found again, by the server a
   await file('waits', { status: 'merged', behind: 'lifecycle/m/2' });
   const findLifecycle = async (id: string) =>
     ['lifecycle/m/1', 'lifecycle/m/2'].includes(id)
-      ? { trigger: trigger('carried'), running: id.endsWith('2') }
+      ? { trigger: trigger('carried'), project: pinned, running: id.endsWith('2') }
       : null;
   const found = await recall({ store: bench.store, findLifecycle }, 'm');
   assert.equal(found.lifecycles, 2);
   assert.deepEqual(found.inFlight, { lifecycleId: 'lifecycle/m/2', trigger: trigger('carried') });
   assert.deepEqual(found.waiting, [trigger('waits')]);
+  assert.equal(found.setup?.windowMs, 7 * 86_400_000, 'before there is any version');
   await bench.close();
 });
