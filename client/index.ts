@@ -21,7 +21,7 @@ import { approvalWorkflowId, modelWorkflowId, taskQueues } from '../contracts/se
 import type { Label } from '../contracts/serving.ts';
 import { failpoint } from '../infra/failpoint.ts';
 import type { Store } from '../infra/store/store.ts';
-import { askAgain } from '../infra/temporal.ts';
+import { askAgain, modelStart } from '../infra/temporal.ts';
 import {
   approvalQuery,
   decideUpdate,
@@ -110,10 +110,7 @@ export class Esteira {
     // One operation a try: the library lets none be used twice.
     const begin = () =>
       new WithStartWorkflowOperation<typeof modelWorkflow>('model', {
-        workflowId: modelWorkflowId(model),
-        taskQueue: taskQueues.cpu,
-        args: [model],
-        workflowIdConflictPolicy: 'USE_EXISTING',
+        ...modelStart(model),
         staticSummary: `the owner of ${model}`,
       });
     const updateId = `trigger/${request.trigger.id}`;

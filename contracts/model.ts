@@ -43,7 +43,7 @@ export const Disposition = z.discriminatedUnion('status', [
 ]);
 export type Disposition = z.infer<typeof Disposition>;
 
-/** `events/<model>/<trigger id>.json`: the ledger remembers for ever, an entity for a thousand triggers. */
+/** `events/<model>/<trigger id>.json`: the ledger remembers for ever, an entity for a while. */
 export const LedgerEntry = z.object({ trigger: Trigger, disposition: Disposition });
 
 export const Registration = z.object({

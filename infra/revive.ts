@@ -7,9 +7,8 @@
  * again, and finds itself there; an approval is reset to its beginning, and meets its own records.
  */
 import type { Client } from '@temporalio/client';
-import { WorkflowNotFoundError } from '@temporalio/client';
-import { taskQueues } from '../contracts/search.ts';
 import type { Logger } from './log.ts';
+import { describe, modelStart } from './temporal.ts';
 
 /** Some 40 s of trying: a worker that is out of memory, or a bad deployment that is taken back, mends itself before. */
 const patientTries = 8;
@@ -36,20 +35,12 @@ export async function revive(
 }
 
 async function triesOf(client: Client, workflowId: string, runId: string): Promise<number> {
-  const described = client.workflow.getHandle(workflowId, runId).describe();
-  const { raw } = await described.catch((error: unknown) => {
-    if (error instanceof WorkflowNotFoundError) return { raw: undefined };
-    throw error;
-  });
-  return raw?.pendingWorkflowTask?.attempt ?? 0;
+  return (await describe(client, workflowId, runId))?.raw.pendingWorkflowTask?.attempt ?? 0;
 }
 
 async function again(client: Client, workflowId: string, runId: string): Promise<void> {
   await client.workflow.getHandle(workflowId, runId).terminate('its history cannot be replayed');
-  await client.workflow.start('model', {
-    ...{ workflowId, taskQueue: taskQueues.cpu, args: [workflowId.slice('model/'.length)] },
-    workflowIdConflictPolicy: 'USE_EXISTING',
-  });
+  await client.workflow.start('model', modelStart(workflowId.slice('model/'.length)));
 }
 
 async function rewind(client: Client, workflowId: string, runId: string): Promise<void> {

@@ -28,11 +28,23 @@ export async function askAgain<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask();
     } catch (error) {
-      const failure = error instanceof WorkflowUpdateFailedError ? rootFailure(error.cause) : undefined;
+      const failure = updateFailure(error);
       if (failure?.type !== 'ContinuesAsNew' || tries === 300) throw error;
       await sleep(100);
     }
   }
+}
+
+function updateFailure(error: unknown) {
+  return error instanceof WorkflowUpdateFailedError ? rootFailure(error.cause) : undefined;
+}
+
+/** How a model entity begins; one that lives is left as it is. */
+export function modelStart(model: string) {
+  return {
+    ...{ workflowId: modelWorkflowId(model), taskQueue: taskQueues.cpu, args: [model] as [string] },
+    workflowIdConflictPolicy: 'USE_EXISTING' as const,
+  };
 }
 
 /** Updates of model entities, for activities and the client. One that was terminated is brought back: it recalls itself. */
@@ -44,17 +56,14 @@ export function modelsOf(client: Client) {
       message: ModelUpdates[K][0],
       updateId: string,
     ): Promise<ModelUpdates[K][1]> {
-      const startWorkflowOperation = new WithStartWorkflowOperation('model', {
-        ...{ workflowId: modelWorkflowId(model), taskQueue: taskQueues.cpu, args: [model] },
-        workflowIdConflictPolicy: 'USE_EXISTING',
-      });
+      const startWorkflowOperation = new WithStartWorkflowOperation('model', modelStart(model));
       try {
         return (await client.workflow.executeUpdateWithStart<Workflow, unknown, [unknown]>(name, {
           ...{ args: [message], updateId, startWorkflowOperation },
         })) as ModelUpdates[K][1];
       } catch (error) {
         // The same update id would get the same failure for ever: what no retry can mend must say so here.
-        const failure = error instanceof WorkflowUpdateFailedError ? rootFailure(error.cause) : undefined;
+        const failure = updateFailure(error);
         throw failure?.nonRetryable ? failure : error;
       }
     },
@@ -70,11 +79,18 @@ export interface FoundLifecycle {
 
 /** What a lifecycle's memo says it was started for. @returns null when there is none of that id */
 export async function findLifecycle(client: Client, workflowId: string): Promise<FoundLifecycle | null> {
+  const described = await describe(client, workflowId);
+  if (!described) return null;
+  const { status, memo } = described;
+  const { data: trigger } = Trigger.safeParse(memo?.['trigger']);
+  const { data: project } = Artifact.safeParse(memo?.['project']);
+  return { trigger: trigger ?? null, project: project ?? null, running: status.name === 'RUNNING' };
+}
+
+/** @returns null when the server knows none of that id */
+export async function describe(client: Client, workflowId: string, runId?: string) {
   try {
-    const { status, memo } = await client.workflow.getHandle(workflowId).describe();
-    const { data: trigger } = Trigger.safeParse(memo?.['trigger']);
-    const { data: project } = Artifact.safeParse(memo?.['project']);
-    return { trigger: trigger ?? null, project: project ?? null, running: status.name === 'RUNNING' };
+    return await client.workflow.getHandle(workflowId, runId).describe();
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;

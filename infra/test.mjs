@@ -53,7 +53,7 @@ function runTests(files) {
     'tsx',
     '--test',
     '--test-concurrency=2',
-    '--test-timeout=420000',
+    '--test-timeout=1800000',
     ...flags,
     ...files,
   ];

@@ -31,7 +31,7 @@ export class Inbox {
     if (this.#state.seen.includes(trigger.id)) return { status: 'duplicate' };
     this.#state.seen.push(trigger.id);
     if (setup) this.#state.setup = setup;
-    // 0.2.0: an entity forgets after a thousand triggers, and all that came after the point of a reset.
+    // 0.2.0: an entity that goes on as new forgets all but the newest triggers, and all that came after the point of a reset.
     if (patched('ledger-first')) {
       const filed = await quick.findDisposition({ model: this.#state.model, id: trigger.id });
       if (filed && this.#isBehind(filed)) await this.#recover();

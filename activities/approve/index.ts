@@ -11,7 +11,7 @@ import { parse } from '../../contracts/failures.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
-import { approvalRecords, asDecision } from './records.ts';
+import { approvalRecords, decisionsBefore } from './records.ts';
 
 export function createApprove({ store }: { store: Store }): ApproveActivities {
   return {
@@ -36,8 +36,7 @@ async function standing(store: Store, { requestId, subject }: ApprovalRecord): P
   const verdict = records.find(({ kind }) => kind === 'verdict');
   if (!verdict || canonicalJson(verdict.subject) !== canonicalJson(subject)) return null;
   const status = verdict.approved ? 'approved' : verdict.reason === 'expired' ? 'expired' : 'rejected';
-  const decisions = records.filter(({ kind, n }) => kind === 'decision' && n < verdict.n).map(asDecision);
-  return { status, decisions };
+  return { status, decisions: decisionsBefore(verdict, records) };
 }
 
 /** All of a record but when, and under which number. */

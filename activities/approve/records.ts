@@ -5,7 +5,6 @@ import { readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 
 /** In the order of their filing: a workflow that was reset may have added another verdict, but the first stands. */
-
 export async function approvalRecords(store: Store, requestId: string): Promise<ApprovalRecord[]> {
   const records: ApprovalRecord[] = [];
   for await (const { key } of store.list(`approvals/${requestId}/`)) {
@@ -15,6 +14,9 @@ export async function approvalRecords(store: Store, requestId: string): Promise<
   return records.toSorted((a, b) => a.n - b.n);
 }
 
-export function asDecision({ approved, by, reason }: ApprovalRecord): Decision {
-  return { approved: approved === true, by, reason };
+/** What was decided before a verdict; what came after it, by a reset, does not count. */
+export function decisionsBefore(verdict: ApprovalRecord, records: readonly ApprovalRecord[]): Decision[] {
+  return records
+    .filter(({ kind, n }) => kind === 'decision' && n < verdict.n)
+    .map(({ approved, by, reason }) => ({ approved: approved === true, by, reason }));
 }

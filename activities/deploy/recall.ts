@@ -66,6 +66,7 @@ async function versionNumbers(store: Store, model: string): Promise<number[]> {
   return numbers.toSorted((a, b) => a - b);
 }
 
+/** The project's own needs, out of its pinned copy. */
 async function setupFrom(store: Store, project: Artifact | undefined): Promise<ProjectSetup | null> {
   if (!project) return null;
   // A project of another release may not read: then the next run brings its own.
@@ -84,9 +85,12 @@ async function lifecyclesOf(
 ) {
   const idOf = (number: number) => `lifecycle/${model}/${number}`;
   let lifecycles = await lastLifecycle(store, model);
-  while (await findLifecycle(idOf(lifecycles + 1))) lifecycles++;
+  let last = lifecycles > 0 ? await findLifecycle(idOf(lifecycles)) : null;
+  for (let next; (next = await findLifecycle(idOf(lifecycles + 1)));) {
+    last = next;
+    lifecycles++;
+  }
   const lifecycleId = idOf(lifecycles);
-  const last = lifecycles > 0 ? await findLifecycle(lifecycleId) : null;
   const inFlight = last?.running && last.trigger ? { lifecycleId, trigger: last.trigger } : null;
   // What was run last; the newest version's project, where the server has forgotten.
   const project = last?.project ?? (packed && (await readJsonBlob(store, packed, Package)).project);

@@ -9,12 +9,12 @@ import { Package, Slots, Spent, VersionRecord } from '../../contracts/serving.ts
 import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
-import { approvalRecords, asDecision } from '../approve/records.ts';
+import { approvalRecords, decisionsBefore } from '../approve/records.ts';
 
 export const versionKey = (model: string, version: number) => `models/${model}/versions/${version}.json`;
 export const currentKey = (model: string) => `models/${model}/current.json`;
 export const quarantineKey = (model: string, version: number) => `models/${model}/quarantine/${version}.json`;
-export const spentKey = (requestId: string) => `spent/${requestId}.json`;
+const spentKey = (requestId: string) => `spent/${requestId}.json`;
 
 export interface SlotsDeps {
   store: Store;
@@ -150,7 +150,7 @@ async function checkApproval(
   };
   const mayBeAuto = asked.policy.policy === 'auto' || asked.policy.autoForRetrain;
   if (asked.auto && !mayBeAuto) throw refuse('its policy asks people');
-  const decisions = records.filter((one) => one.kind === 'decision' && one.n < verdict.n).map(asDecision);
+  const decisions = decisionsBefore(verdict, records);
   const counted = decisions.filter((one, i) => !refusal(asked, decisions.slice(0, i), one));
   if (tally(asked, counted).status !== 'approved') throw refuse(`approval ${requestId} lacks decisions`);
   return requestId;

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { sweepWorkFolders } from '../../activities/work-folder.ts';
 import type { Failpoint } from '../../infra/faults.ts';
 import { ownName, sweepFolder } from '../../infra/local.ts';
@@ -74,19 +73,19 @@ test('the s3 store: killed while it spools, sends, completes, downloads', { time
   ];
   await eachOf(deaths, (death) => killed(store, cacheDir, death[0], death[1]));
   const living = await hung(store, cacheDir, 'parts', 'store:part');
-  assert.equal((await uploads()).length, 3);
+  assert.equal((await s3.uploads()).length, 3);
   const temporary = join(cacheDir, 'store', '.tmp');
   assert.equal((await readdir(temporary)).length, deaths.length + 1);
 
   await store.sweep();
-  assert.equal((await uploads()).length, 1, 'that of the living');
+  assert.equal((await s3.uploads()).length, 1, 'that of the living');
   const [kept, ...more] = await readdir(temporary);
   assert.match(kept!, new RegExp(`~${living.pid}~`));
   assert.deepEqual(more, []);
   living.kill();
   await living.dead;
   await store.sweep();
-  assert.deepEqual(await uploads(), []);
+  assert.deepEqual(await s3.uploads(), []);
   assert.deepEqual(await readdir(temporary), []);
   assert.deepEqual(await readdir(join(cacheDir, 'store', 'uploads'), { recursive: true }).then(notesIn), []);
   await store.close();
@@ -175,14 +174,6 @@ async function debrisOf(folder: string): Promise<string[]> {
   const temporary = (await readdir(join(folder, '.tmp'))).map((name) => join('.tmp', name));
   const locks = await readdir(join(folder, '.locks'), { recursive: true });
   return [...temporary, ...locks.filter((path) => path.includes('/.')).map((path) => join('.locks', path))];
-}
-
-async function uploads(): Promise<string[]> {
-  assert(typeof s3 !== 'string');
-  const client = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', forcePathStyle: true });
-  const found = await client.send(new ListMultipartUploadsCommand({ Bucket: 'esteira-test' }));
-  client.destroy();
-  return (found.Uploads ?? []).map(({ Key }) => Key!);
 }
 
 function notesIn(names: string[]): string[] {

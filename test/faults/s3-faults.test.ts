@@ -4,7 +4,6 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { failedWith } from '../../contracts/failures.ts';
@@ -208,10 +207,7 @@ async function open(prefix: string, idleMs: number): Promise<Place> {
 
 async function uploads(prefix: string): Promise<string[]> {
   assert(typeof s3 !== 'string');
-  const client = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', forcePathStyle: true });
-  const found = await client.send(new ListMultipartUploadsCommand({ Bucket: 'esteira-test' }));
-  client.destroy();
-  return (found.Uploads ?? []).map(({ Key }) => Key!).filter((key) => key.startsWith(prefix));
+  return (await s3.uploads()).filter((key) => key.startsWith(prefix));
 }
 
 async function eachOf<T>(all: T[], atOnce: number, work: (one: T) => Promise<void>): Promise<void> {

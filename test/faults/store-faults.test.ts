@@ -4,16 +4,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { forkModule } from '../../infra/child.ts';
 import { openStore } from '../../infra/store/open.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { startFaultyS3 } from '../support/faulty-s3.ts';
 import type { FaultyS3 } from '../support/faulty-s3.ts';
 import { startS3 } from '../support/s3.ts';
+import type { S3Server } from '../support/s3.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'esteira-store-faults-'));
 const s3 = await startS3();
+const uploads = () => (s3 as S3Server).uploads();
 after(async () => {
   if (typeof s3 !== 'string') await s3.stop();
   await rm(root, { recursive: true, force: true });
@@ -130,11 +131,3 @@ describe('a faulty S3 server', { skip: typeof s3 === 'string' ? s3 : false }, ()
     assert.equal(await store.createFromFile('new', path, 'any'), true);
   });
 });
-
-async function uploads(): Promise<string[]> {
-  assert(typeof s3 !== 'string');
-  const client = new S3Client({ endpoint: s3.endpoint, region: 'us-east-1', forcePathStyle: true });
-  const found = await client.send(new ListMultipartUploadsCommand({ Bucket: 'esteira-test' }));
-  client.destroy();
-  return (found.Uploads ?? []).map(({ Key }) => Key!);
-}

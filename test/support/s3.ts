@@ -6,11 +6,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { readConfig } from '../../infra/config.ts';
+import { freePort } from '../../infra/local.ts';
 
 const version = 'v1.8.0';
 
@@ -18,6 +18,8 @@ export interface S3Server {
   /** A store URI in a bucket of its own. */
   uri: string;
   endpoint: string;
+  /** Keys of multipart uploads that were begun, and neither completed nor aborted. */
+  uploads(): Promise<string[]>;
   stop(): Promise<void>;
 }
 
@@ -28,7 +30,7 @@ export async function startS3(): Promise<S3Server | string> {
   const root = await mkdtemp(join(tmpdir(), 'esteira-s3-'));
   await mkdir(join(root, 'data', 'esteira-test'), { recursive: true });
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test-secret' });
-  const port = await freePort();
+  const port = await freePort(0);
   const args = ['--port', `127.0.0.1:${port}`, '--access', 'test', '--secret', 'test-secret', '--quiet'];
   const child = spawn(binary, [...args, 'posix', join(root, 'data')], {
     stdio: 'ignore',
@@ -38,6 +40,7 @@ export async function startS3(): Promise<S3Server | string> {
   if (problem) return problem;
   return {
     uri: `s3://esteira-test/store?endpoint=${encodeURIComponent(endpoint)}`,
+    uploads: () => uploadsAt(endpoint),
     endpoint,
     stop: () => stop(child, root),
   };
@@ -81,10 +84,9 @@ async function stop(child: ChildProcess, root: string): Promise<void> {
   await rm(root, { recursive: true, force: true });
 }
 
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+async function uploadsAt(endpoint: string): Promise<string[]> {
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true });
+  const found = await client.send(new ListMultipartUploadsCommand({ Bucket: 'esteira-test' }));
+  client.destroy();
+  return (found.Uploads ?? []).map(({ Key }) => Key!);
 }

@@ -66,8 +66,10 @@ function triggersOfAYear(count: number): Trigger[] {
 
 test('a year of triggers: each is answered once, and no run of the entity outgrows the hint', async () => {
   const { ingest, ...others } = world.agreeable();
+  let mayEnd = Promise.resolve();
   const slow: typeof ingest = async (input) => {
     await new Promise((resolve) => setTimeout(resolve, 300)); // so that triggers come while it runs
+    await mayEnd;
     return ingest(input);
   };
   await world.withWorker({ ...others, ingest: slow }, async () => {
@@ -93,11 +95,17 @@ test('a year of triggers: each is answered once, and no run of the entity outgro
       ]),
     );
     assert.equal(filed.length, ids.size, 'none is filed twice');
-    const statuses = new Set(answers.map(({ answer }) => answer.status));
-    assert.deepEqual([...statuses].toSorted(), ['duplicate', 'ignored', 'merged', 'started']);
+    assert(answers.some(({ answer }) => answer.status === 'ignored'));
 
     await idle();
     assert.equal((await describe()).pending, null);
+    let end = () => {};
+    mayEnd = new Promise((resolve) => (end = resolve));
+    const at = new Date(Date.UTC(2002, 0, 1)).toISOString();
+    assert.equal((await ask(trigger({ at }))).status, 'started');
+    assert.equal((await ask(trigger({ at }))).status, 'merged');
+    end();
+    await idle();
     const runs = await runsOf(modelWorkflowId('year'));
     assert(runs.length > 20, `it continued as new only ${runs.length} times`);
     for (const { events, updates, carried } of runs) {
