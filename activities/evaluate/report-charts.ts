@@ -1,26 +1,8 @@
-/**
- * The report's charts: Vega-Lite specifications drawn to SVG on the server, so that the page needs no
- * script. Text and axes take the page's colour; marks have hues that both themes bear.
- */
-import type { TopLevelSpec } from 'vega-lite';
+/** The report's charts. */
 import type { Scorecard } from '../../contracts/evaluation.ts';
-import { html, markup, nothing } from './report-html.ts';
-import type { Html } from './report-html.ts';
-
-const blue = '#3b82f6';
-const grey = '#8a94a6';
-const size = { width: 290, height: 230 };
-
-const config = {
-  background: 'transparent',
-  font: 'system-ui, sans-serif',
-  view: { stroke: 'transparent' },
-  axis: {
-    ...{ labelColor: 'currentColor', titleColor: 'currentColor', domainColor: 'currentColor' },
-    ...{ tickColor: 'currentColor', gridColor: 'currentColor', gridOpacity: 0.15, domainOpacity: 0.4 },
-    ...{ titleFontWeight: 'normal', titleFontSize: 12, labelFontSize: 11, tickCount: 5 },
-  },
-} as const;
+import { blue, drawSvg, grey, size } from '../../infra/page/chart.ts';
+import { html, markup, nothing } from '../../infra/page/html.ts';
+import type { Html } from '../../infra/page/html.ts';
 
 interface Chart {
   title: string;
@@ -29,20 +11,16 @@ interface Chart {
   spec: Record<string, unknown>;
 }
 
-/** Vega is heavy and only a report needs it: loaded when the first one is drawn. */
 export async function drawCharts(scorecard: Scorecard): Promise<Html> {
-  const [{ compile }, { parse, View }] = await Promise.all([import('vega-lite'), import('vega')]);
   const charts = [rocChart(scorecard), calibrationChart(scorecard), predictionsChart(scorecard)];
   const figures: Html[] = [];
   for (const chart of charts) {
     if (!chart) continue;
-    const spec = { ...size, ...chart.spec, config, autosize: { type: 'pad' } } as unknown as TopLevelSpec;
-    const svg = await new View(parse(compile(spec).spec), { renderer: 'none' }).toSVG();
-    const named = svg.replace('<svg ', `<svg role="img" aria-label="${chart.label}" `);
+    const svg = await drawSvg({ ...size, ...chart.spec }, chart.label);
     figures.push(
       html`<section>
         <h2>${chart.title}</h2>
-        ${markup(named)}
+        ${markup(svg)}
       </section>`,
     );
   }

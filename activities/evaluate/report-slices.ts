@@ -1,8 +1,7 @@
 /** The report's slices: a table a column, the first one open. */
 import type { Scorecard } from '../../contracts/evaluation.ts';
-import { html, nothing } from './report-html.ts';
-import type { Html } from './report-html.ts';
-import { number } from './report-tables.ts';
+import { html, nothing, number } from '../../infra/page/html.ts';
+import type { Html } from '../../infra/page/html.ts';
 
 export function slicesTables({ slices, task }: Scorecard): Html {
   const columns = [...new Set(slices.map(({ column }) => column))];

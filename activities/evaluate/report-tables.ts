@@ -2,8 +2,8 @@
 import type { MetricValue, Scorecard } from '../../contracts/evaluation.ts';
 import type { GateResult } from '../../contracts/lifecycle.ts';
 import { worseBy } from './direction.ts';
-import { html, nothing } from './report-html.ts';
-import type { Html } from './report-html.ts';
+import { html, nothing, number } from '../../infra/page/html.ts';
+import type { Html } from '../../infra/page/html.ts';
 
 export function gatesTable(gates: readonly GateResult[]): Html {
   if (gates.length === 0)
@@ -179,13 +179,4 @@ export function fitTable({ fit }: Scorecard): Html {
       </table>
     </div>
   </section>`;
-}
-
-/** Four significant digits: more than the intervals warrant. */
-export function number(value: number | null | undefined): string {
-  if (value === null || value === undefined || !Number.isFinite(value)) return '–';
-  if (Number.isInteger(value)) return String(value);
-  const size = Math.abs(value);
-  const text = size >= 1e5 || size < 1e-4 ? value.toExponential(2) : value.toPrecision(4);
-  return text.replaceAll('-', '−');
 }

@@ -6,10 +6,10 @@ import type { Scorecard } from '../../contracts/evaluation.ts';
 import type { GateResult, Input } from '../../contracts/lifecycle.ts';
 import type { PinnedProject } from '../../contracts/project.ts';
 import { drawCharts } from './report-charts.ts';
-import { html, markup, nothing } from './report-html.ts';
-import type { Html } from './report-html.ts';
-import { style } from './report-style.ts';
-import { confusionTable, fitTable, gatesTable, metricsTable, number } from './report-tables.ts';
+import { html, markup, nothing, number } from '../../infra/page/html.ts';
+import type { Html } from '../../infra/page/html.ts';
+import { style } from '../../infra/page/style.ts';
+import { confusionTable, fitTable, gatesTable, metricsTable } from './report-tables.ts';
 import { slicesTables } from './report-slices.ts';
 
 export interface ReportContent {

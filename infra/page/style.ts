@@ -1,4 +1,4 @@
-/** The report's looks, light and dark by the reader's own setting. */
+/** The looks of our pages, light and dark by the reader's own setting. */
 export const style = `
 :root { color-scheme: light dark; --ink: #1d2430; --soft: #5b6575; --line: #d9dee6; --page: #fafbfc; --card: #fff;
   --good: #12743f; --good-bg: #e6f4ec; --bad: #b3261e; --bad-bg: #fdeceb; --hue: 217 91% 60%; }
