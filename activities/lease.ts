@@ -30,16 +30,19 @@ export interface Lease {
   holder: string;
 }
 
-export const leaseKey = (lifecycleId: string, stage: Stage): string =>
-  `runs/${lifecycleId}/${stage}/lease.json`;
+/** Where an attempt's records lie below its run: a stage, or `search/<trial>`. */
+export type Place = Stage | `search/${number}`;
+
+export const leaseKey = (lifecycleId: string, place: Place): string =>
+  `runs/${lifecycleId}/${place}/lease.json`;
 
 /** @throws Error when a later attempt took it before, or another at the same moment */
-export async function takeLease(store: Store, lifecycleId: string, stage: Stage): Promise<Lease> {
+export async function takeLease(store: Store, lifecycleId: string, place: Place): Promise<Lease> {
   const { workflowExecution, activityId, attempt, currentAttemptScheduledTimestampMs } =
     Context.current().info;
   const holder = `${workflowExecution?.runId ?? 'local'}/${activityId}/${attempt}`;
   const scheduledAt = new Date(currentAttemptScheduledTimestampMs).toISOString();
-  const key = leaseKey(lifecycleId, stage);
+  const key = leaseKey(lifecycleId, place);
   const last = await readJson(store, key, LeaseRecord);
   const seq = (last?.value.seq ?? 0) + 1;
   if (last && last.value.scheduledAt > scheduledAt) throw late(key, holder, seq, last.value.seq);

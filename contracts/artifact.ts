@@ -28,6 +28,19 @@ export const Instant = z.iso.datetime();
 export const Window = z.object({ from: Instant, until: Instant });
 export type Window = z.infer<typeof Window>;
 
+/** `45s`, `10m`, `6h`, `7d`, `2w`. */
+export const Duration = z
+  .string()
+  .regex(/^[1-9][0-9]*(ms|s|m|h|d|w)$/, 'must be a whole number and a unit: 500ms, 45s, 10m, 6h, 7d or 2w');
+
+const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+
+/** @returns milliseconds. @param text a valid `Duration`. */
+export function durationMs(text: string): number {
+  const unit = text.replace(/^[0-9]+/, '') as keyof typeof unitMs;
+  return Number.parseInt(text, 10) * unitMs[unit];
+}
+
 /** A model's name: short, lower case, safe in ids, paths and metric labels. */
 export const ModelName = z
   .string()

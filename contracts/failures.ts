@@ -31,6 +31,12 @@ export interface PermanentFailures {
   ScoreNotFinite: { row: number };
   /** The trainer process refused or broke its contract. Mend the trainer. */
   TrainerFailed: { exitCode: number | null };
+  /** A Python environment cannot be built from its lock. Mend the lock, or install the interpreter. */
+  EnvironmentFailed: { requirements: string };
+  /** A training asks for more devices than any worker has. Ask for fewer, or start a larger worker. */
+  TooFewDevices: { asked: number; most: number };
+  /** A trainer is silent again and again at the same step. Mend the trainer, or give it more time (`stall`). */
+  TrainerStalled: { step: number };
   /** The stored model is not one we accept: not ONNX, other inputs, data outside the file. */
   ModelRefused: { uri: string };
   /** The packaged model does not repeat its golden predictions. Look at runtime versions. */

@@ -3,20 +3,8 @@
  * and triggers. The editor's JSON Schema is generated from here (`esteira schema`).
  */
 import { z } from 'zod';
-import { Artifact, ModelName, Ratio, Sha256 } from './artifact.ts';
-
-/** `45s`, `10m`, `6h`, `7d`, `2w`. */
-export const Duration = z
-  .string()
-  .regex(/^[1-9][0-9]*(ms|s|m|h|d|w)$/, 'must be a whole number and a unit: 500ms, 45s, 10m, 6h, 7d or 2w');
-
-const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
-
-/** @returns milliseconds. @param text a valid `Duration`. */
-export function durationMs(text: string): number {
-  const unit = text.replace(/^[0-9]+/, '') as keyof typeof unitMs;
-  return Number.parseInt(text, 10) * unitMs[unit];
-}
+import { Artifact, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
+import { Search, Trainer } from './training.ts';
 
 const ColumnName = z.string().min(1).max(128);
 /** For `refine`: a record bears no `max` of its own. */
@@ -117,36 +105,6 @@ export const Split = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('random'), seed: z.int().default(0), ...shares }),
 ]);
 export type Split = z.infer<typeof Split>;
-
-/** The embedded trainer: its training step is an ONNX graph. `hidden: []` is a linear model. */
-export const OnnxTrainer = z.strictObject({
-  backend: z.literal('onnx'),
-  /** Widths of the hidden layers; none makes it linear, logistic or softmax regression. */
-  hidden: z.array(z.int().positive().max(4_096)).max(8).default([]),
-  epochs: z.int().positive().max(10_000).default(10),
-  batchSize: z.int().positive().max(65_536).default(1_024),
-  learningRate: z.number().positive().default(0.001),
-  l2: z.number().nonnegative().default(0),
-  /** balanced: each class weighs the same in sum. */
-  classWeight: z.enum(['none', 'balanced']).default('none'),
-  /** Epochs without a better validation loss before it stops; the best epoch is kept. */
-  patience: z.int().positive().default(3),
-  seed: z.int().nonnegative().default(0),
-  checkpointEvery: Duration.default('15s'),
-});
-export type OnnxTrainer = z.infer<typeof OnnxTrainer>;
-
-/** A program that speaks the trainer protocol on its standard output; see contracts/trainer.ts. */
-export const CommandTrainer = z.strictObject({
-  backend: z.literal('command'),
-  command: z.array(z.string().min(1)).min(1),
-  parameters: z.record(z.string(), z.unknown()).default({}),
-  seed: z.int().nonnegative().default(0),
-  /** gpu: runs on the workers of the gpu queue. */
-  device: z.enum(['cpu', 'gpu']).default('cpu'),
-});
-export const Trainer = z.discriminatedUnion('backend', [OnnxTrainer, CommandTrainer]);
-export type Trainer = z.infer<typeof Trainer>;
 
 /** One metric's bar, frozen before training. Every bound given must hold; a missing number fails. */
 export const Gate = z.strictObject({
@@ -264,6 +222,8 @@ export const Project = z.strictObject({
   features: z.record(ColumnName, Feature).refine(atMost(5_000), 'must have at most 5000 features'),
   split: Split.default({ by: 'time', validation: 0.1, holdout: 0.2 }),
   trainer: Trainer,
+  /** Many trainings with other parameters; the best one goes on. */
+  search: Search.optional(),
   gates: z.record(z.string().max(100), Gate).refine(atMost(100), 'must have at most 100 gates'),
   /** Columns whose values evaluate reports one by one. */
   slices: z.array(ColumnName).max(20).default([]),
@@ -282,6 +242,10 @@ export const PinnedProject = z.object({
   /** Sources with absolute paths or URIs. */
   root: z.string(),
   gitCommit: z.string().nullable(),
+  /** What the working tree had changed since that commit, as `git diff` says it; absent when nothing, or before 0.3.0. */
+  gitDiff: Artifact.optional(),
+  /** Files of the project that its trainer runs: pinned, so that a worker elsewhere has them, and has these. */
+  files: z.array(z.object({ path: z.string(), artifact: Artifact })).optional(),
   /** Over `gates`, frozen before training. */
   gatesDigest: Sha256,
   /** Over `approval`. */

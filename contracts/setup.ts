@@ -1,7 +1,7 @@
 /** What a model entity needs of a pinned project. */
 import type { Artifact } from './artifact.ts';
 import type { ProjectSetup } from './model.ts';
-import { durationMs } from './project.ts';
+import { durationMs } from './artifact.ts';
 import type { PinnedProject } from './project.ts';
 
 /** Long enough for anybody; only `auto` policies, which wait for nobody, get it. */
@@ -22,6 +22,6 @@ export function setupOf(artifact: Artifact, { project, policyDigest }: PinnedPro
     policyDigest,
     deadlineMs: asks ? durationMs(asks.deadline) : noDeadlineMs,
     ...(asks?.reminder && { reminderMs: durationMs(asks.reminder) }),
-    device: project.trainer.backend === 'command' ? project.trainer.device : 'cpu',
+    device: project.trainer.device,
   };
 }

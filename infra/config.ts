@@ -40,6 +40,10 @@ export interface Config {
   color: boolean;
   serving: { host: string; port: number };
   duckdb: { memory: string; threads: number };
+  /** Devices that a gpu worker may use, as nvidia-smi counts them; undefined for all. */
+  gpus: number[] | undefined;
+  /** What an hour of this worker costs, in any currency; undefined where nobody counts. */
+  costPerHour: number | undefined;
 }
 
 /** Name → how it is read, and how the allowed values are put into words. */
@@ -69,6 +73,18 @@ const variables = {
     schema: z.coerce.number().int().min(1).max(256).default(availableParallelism()),
     allowed: 'a whole number from 1 to 256',
   },
+  ESTEIRA_GPUS: {
+    schema: z
+      .string()
+      .regex(/^[0-9]{1,3}(,[0-9]{1,3})*$/)
+      .transform((text) => [...new Set(text.split(',').map(Number))])
+      .optional(),
+    allowed: 'indices of devices, such as 0 or 0,1',
+  },
+  ESTEIRA_COST_PER_HOUR: {
+    schema: z.coerce.number().positive().max(1e9).optional(),
+    allowed: 'a number above 0',
+  },
   // Faults on purpose, see infra/failpoint.ts. Read where they strike; here it is only checked.
   ESTEIRA_FAULT: { schema: z.string().optional(), allowed: 'point:action@n, or file:<path>' },
   ESTEIRA_FAULT_CONFIRM: { schema: z.literal('break-production').optional(), allowed: 'break-production' },
@@ -96,6 +112,8 @@ export function readConfig(env: Environment = process.env): Config {
     color: given['NO_COLOR'] === undefined,
     serving: { host: '127.0.0.1', port: values.ESTEIRA_SERVING_PORT },
     duckdb: { memory: values.ESTEIRA_DUCKDB_MEMORY, threads: values.ESTEIRA_DUCKDB_THREADS },
+    gpus: values.ESTEIRA_GPUS,
+    costPerHour: values.ESTEIRA_COST_PER_HOUR,
   };
 }
 

@@ -20,6 +20,7 @@ export const failpoints = [
   'ingest:stored', // the dataset is stored, and has no name yet
   'validate:judged', // all rules are judged, nothing is stored
   'prepare:part', // one part of the rows is written, more may follow
+  'train:environment', // packages are installed, nobody knows of the environment
   'train:claimed', // the checkpoint is ours, the trainer is not started
   'train:progress', // the trainer has reported a step
   'train:checkpoint', // the trainer has a checkpoint, the store does not

@@ -12,6 +12,7 @@ import type { PinnedProject, Task } from '../contracts/project.ts';
 import { sha256 } from './digest.ts';
 import { hasCode } from './errno.ts';
 import { didYouMean } from './nearest.ts';
+import { codeFaults } from './project-code.ts';
 import { faultAt, faultsOf, ProjectError } from './project-faults.ts';
 import type { ProjectText } from './project-faults.ts';
 import { parseYaml, readText } from './project-yaml.ts';
@@ -35,7 +36,12 @@ export async function readProject(path: string): Promise<{ project: Project; sql
   }
   const root = dirname(file);
   const project = result.data;
-  const faults = [...leaks(project, text), ...unmeetable(project, text), ...emptyGates(project, text)];
+  const faults = [
+    ...leaks(project, text),
+    ...unmeetable(project, text),
+    ...emptyGates(project, text),
+    ...(await codeFaults(project, root, text)),
+  ];
   if (faults.length > 0) throw new ProjectError(faults.slice(0, shownFaults).join('\n'));
   return { project, sql: await sqlOf(project, root, text), root };
 }
@@ -130,7 +136,7 @@ const metricsOf: Record<Task, readonly string[]> = {
 function emptyGates({ gates, task, trainer }: Project, text: ProjectText): string[] {
   const known = metricsOf[task];
   const reported = (name: string) =>
-    trainer.backend === 'command' || /^(train|validation)_|_gap$/.test(name) || known.includes(name);
+    trainer.backend !== 'onnx' || /^(train|validation)_|_gap$/.test(name) || known.includes(name);
   return Object.entries(gates).flatMap(([metric, gate]) => {
     const path = ['gates', metric];
     if (!reported(metric)) {

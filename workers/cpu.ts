@@ -44,6 +44,8 @@ try {
       store,
       log,
       workDir,
+      cacheDir: config.cacheHome,
+      costPerHour: config.costPerHour,
       forkModule,
       openDuckDb: (spillDir) => openDuckDb({ ...config.duckdb, spillDir }),
       score,

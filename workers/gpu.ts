@@ -1,5 +1,6 @@
 /**
- * The `gpu` worker: training on a device. One activity slot, so that two runs never share it.
+ * The `gpu` worker: training on the devices of this machine, one activity slot a device. A training leases the devices
+ * it asks for, so that two never share one.
  *
  * This file only wires; see `workers/cpu.ts`.
  */
@@ -9,13 +10,20 @@ import { createGpuActivities } from '../activities/index.ts';
 import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { taskQueues } from '../contracts/search.ts';
 import { forkModule } from '../infra/child.ts';
-import { readConfig } from '../infra/config.ts';
-import { heartbeats } from '../infra/heartbeat.ts';
-import { payloadBounds } from '../infra/payload-bounds.ts';
+import { ConfigError, readConfig } from '../infra/config.ts';
+import { deviceUse, findDevices, leaseDevices } from '../infra/devices.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
+import { livingWorkers, registerWorker } from '../infra/worker-registry.ts';
+import { gpuSettings } from './settings.ts';
 
 const config = readConfig();
+const devices = await findDevices(config.gpus);
+if (devices.length === 0) {
+  throw new ConfigError(
+    'This machine has no GPU that nvidia-smi knows; install the driver, or name devices by ESTEIRA_GPUS=0,1.',
+  );
+}
 const log = createLogger(config, { worker: 'gpu' });
 Runtime.install({ logger: temporalLogger(log) });
 const connection = await NativeConnection.connect(config.temporal.connection);
@@ -27,19 +35,34 @@ await store
   .catch((error: unknown) =>
     log.warn({ err: error }, 'what killed processes left in the store lies there still'),
   );
+const { costPerHour } = config;
+const unregister = await registerWorker(
+  store,
+  { queue: taskQueues.gpu, devices, costPerHour: costPerHour ?? null },
+  (error) => log.warn({ err: error }, 'the store does not hear that this worker lives'),
+);
+log.info({ devices }, `training on ${devices.length} devices`);
 try {
   const worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue: taskQueues.gpu,
-    activities: createGpuActivities({ store, workDir, forkModule }),
-    interceptors: { activity: [heartbeats, payloadBounds] },
-    maxConcurrentActivityTaskExecutions: 1,
-    maxHeartbeatThrottleInterval: '2 seconds', // an answer may say "cancelled"; the usual is 8 s of our 10
-    shutdownGraceTime: '20 seconds',
+    activities: createGpuActivities({
+      ...{ store, workDir, costPerHour, forkModule },
+      cacheDir: config.cacheHome,
+      devices: {
+        ...leaseDevices(devices),
+        use: deviceUse,
+        most: async () =>
+          Math.max(devices.length, ...(await livingWorkers(store)).map((one) => one.devices.length)),
+      },
+    }),
+    maxConcurrentActivityTaskExecutions: devices.length,
+    ...gpuSettings,
   });
   await worker.run();
 } finally {
+  await unregister();
   await store.close();
   await connection.close();
 }

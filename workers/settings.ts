@@ -1,4 +1,4 @@
-/** How the `cpu` worker works, apart from what it is wired to. The bench measures with the same. */
+/** How the workers work, apart from what it is wired to. The bench measures with the same. */
 import type { WorkerOptions } from '@temporalio/worker';
 import { heartbeats } from '../infra/heartbeat.ts';
 import { payloadBounds } from '../infra/payload-bounds.ts';
@@ -13,4 +13,11 @@ export const cpuSettings = {
   stickyQueueScheduleToStartTimeout: '1 second', // a successor takes over in 7 s, not 16
   maxHeartbeatThrottleInterval: '2 seconds', // an answer may say "cancelled"; the usual is 8 s of our 10
   shutdownGraceTime: '20 seconds', // less than a pod's 30 s, so that training can save its checkpoint
+} satisfies Partial<WorkerOptions>;
+
+/** One slot a device: see workers/gpu.ts. */
+export const gpuSettings = {
+  interceptors: { activity: [heartbeats, payloadBounds] },
+  maxHeartbeatThrottleInterval: '2 seconds', // as above
+  shutdownGraceTime: '20 seconds', // as above
 } satisfies Partial<WorkerOptions>;

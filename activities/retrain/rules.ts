@@ -1,7 +1,7 @@
 /** The project's retrain rules against one tick: which fire, and why, in words. */
 import type { Trigger } from '../../contracts/lifecycle.ts';
 import type { TickRecord } from '../../contracts/monitor.ts';
-import { durationMs } from '../../contracts/project.ts';
+import { durationMs } from '../../contracts/artifact.ts';
 import type { Project } from '../../contracts/project.ts';
 import { worseBy } from '../evaluate/direction.ts';
 

@@ -13,6 +13,8 @@ process.on('SIGTERM', () => {
   // The program has it too; its end is ours.
 });
 const child = spawn(program!, [...args, requestPath!], { stdio: ['ignore', 'inherit', 'inherit'] });
+// Our own word for "end with what you have"; other programs know it by the name that Node keeps for itself.
+process.on('SIGUSR2', () => child.kill('SIGUSR1'));
 child.on('error', (error) => {
   process.stderr.write(`${program}: ${error.message}\n`);
   process.exitCode = 127;

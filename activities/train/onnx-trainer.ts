@@ -6,7 +6,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { durationMs, OnnxTrainer } from '../../contracts/project.ts';
+import { durationMs } from '../../contracts/artifact.ts';
+import { OnnxTrainer } from '../../contracts/training.ts';
 import { TrainerRequest } from '../../contracts/trainer.ts';
 import type { TrainerEvent } from '../../contracts/trainer.ts';
 import { openSession } from '../../infra/onnx/session.ts';

@@ -8,7 +8,7 @@ import type { DatasetManifest } from '../../contracts/dataset.ts';
 import { permanent } from '../../contracts/failures.ts';
 import type { BrokenCheck } from '../../contracts/lifecycle.ts';
 import type { Check } from '../../contracts/project.ts';
-import { durationMs } from '../../contracts/project.ts';
+import { durationMs } from '../../contracts/artifact.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
 
 /** @returns an aggregate over `dataset`: rows that break the check, or what a whole-dataset check measures. */

@@ -157,7 +157,7 @@ test('a trainer that reports ten thousand metrics makes no large heartbeat', asy
     for (const step of [1, 2, 3]) yield { event: 'progress', step, steps: 3, metrics };
   };
   const exited = Promise.resolve({ code: 1, signal: null });
-  const forkModule = () => ({ pid: 0, events: events(), exited, kill: async () => {} });
+  const forkModule = () => ({ pid: 0, events: events(), exited, kill: async () => {}, finish: () => {} });
   const { train } = createTrain({ ...belt, forkModule });
   const env = new MockActivityEnvironment();
   const beats: number[] = [];

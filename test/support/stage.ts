@@ -20,6 +20,7 @@ export interface Bench {
   deps: {
     store: Store;
     workDir: string;
+    cacheDir: string;
     openDuckDb(spillDir: string): ReturnType<typeof openDuckDb>;
     log: { warn(about: object, message: string): void };
     findLifecycle(): Promise<null>;
@@ -43,6 +44,7 @@ export async function openBench(): Promise<Bench> {
     deps: {
       store,
       workDir: join(folder, 'work'),
+      cacheDir: join(folder, 'cache'),
       openDuckDb: (spillDir) => openDuckDb({ memory: '256MB', threads: 2, spillDir }),
       log: { warn: () => {} },
       findLifecycle: async () => null,

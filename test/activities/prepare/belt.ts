@@ -20,7 +20,7 @@ export async function openBelt() {
   const folder = await mkdtemp(join(tmpdir(), 'esteira-stages-'));
   const store = await openFileStore(pathToFileURL(join(folder, 'store')).href);
   const openDb = (spillDir: string) => openDuckDb({ memory: '1GB', threads: 2, spillDir });
-  return { folder, store, workDir: join(folder, 'work'), openDuckDb: openDb };
+  return { folder, store, workDir: join(folder, 'work'), cacheDir: join(folder, 'cache'), openDuckDb: openDb };
 }
 export type Belt = Awaited<ReturnType<typeof openBelt>>;
 
