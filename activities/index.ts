@@ -12,11 +12,20 @@ import { createPrepare } from './prepare/index.ts';
 import type { PrepareDeps } from './prepare/index.ts';
 import { createRetrain } from './retrain/index.ts';
 import type { RetrainDeps } from './retrain/index.ts';
+import { createSearch } from './train/search/index.ts';
 import { createTrain } from './train/index.ts';
 import type { TrainDeps } from './train/index.ts';
+import { createQueue } from './train/queue.ts';
+import type { QueueDeps } from './train/queue.ts';
 import { createValidate } from './validate/index.ts';
 
-export type CpuDeps = DeployDeps & EvaluateDeps & MonitorDeps & PrepareDeps & RetrainDeps & TrainDeps;
+export type CpuDeps = DeployDeps &
+  EvaluateDeps &
+  MonitorDeps &
+  PrepareDeps &
+  RetrainDeps &
+  TrainDeps &
+  QueueDeps;
 
 export function createCpuActivities(deps: CpuDeps): AllActivities {
   return {
@@ -24,6 +33,8 @@ export function createCpuActivities(deps: CpuDeps): AllActivities {
     ...createValidate(deps),
     ...createPrepare(deps),
     ...createTrain(deps),
+    ...createSearch(deps),
+    ...createQueue(deps),
     ...createEvaluate(deps),
     ...createApprove(deps),
     ...createDeploy(deps),
@@ -32,4 +43,7 @@ export function createCpuActivities(deps: CpuDeps): AllActivities {
   };
 }
 
-export { createTrain as createGpuActivities };
+export function createGpuActivities(deps: TrainDeps): Pick<AllActivities, 'train' | 'trial'> {
+  const { trial } = createSearch(deps);
+  return { ...createTrain(deps), trial };
+}

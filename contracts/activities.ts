@@ -4,7 +4,7 @@
  */
 import type { Artifact, Window } from './artifact.ts';
 import type { ApprovalRecord, Verdict } from './approval.ts';
-import type { StageActivities } from './lifecycle.ts';
+import type { Input, Output, StageActivities } from './lifecycle.ts';
 import type {
   Recalled,
   Activation,
@@ -86,7 +86,39 @@ export interface RetrainActivities {
   isRunning(input: { lifecycleId: string }): Promise<boolean>;
 }
 
+/** One training of a search. */
+export interface TrialInput extends Input<'train'> {
+  /** From 1. */
+  trial: number;
+}
+
+/** The little of a trial that a workflow goes by; the rest is in `runs/<lifecycleId>/search/<trial>/record.json`. */
+export interface TrialSummary {
+  trial: number;
+  state: 'done' | 'stopped' | 'failed';
+  value: number | null;
+  /** Better than all that were on record when it ended. */
+  best: boolean;
+}
+
+export interface SearchActivities {
+  /** Trains once with parameters of the search's choice. A trial that is on record is not run again. */
+  trial(input: TrialInput): Promise<TrialSummary>;
+  /** The best trial becomes the train stage's output. @throws `TrainerFailed` when none has a model */
+  chooseTrial(input: Input<'train'> & { trials: number }): Promise<Output<'train'>>;
+}
+
+export interface QueueActivities {
+  /** Whether anybody serves the queue; looks again and again for `patienceMs`, for ever if null. */
+  awaitWorker(input: {
+    queue: 'gpu';
+    patienceMs: number | null;
+  }): Promise<{ served: boolean; since: string }>;
+}
+
 export type AllActivities = StageActivities &
+  SearchActivities &
+  QueueActivities &
   ApproveActivities &
   DeployActivities &
   MonitorActivities &

@@ -73,6 +73,8 @@ export const TrialRecord = z.object({
   value: z.number().nullable(),
   metrics: z.record(z.string(), z.number()),
   step: z.number(),
+  /** Absent when it failed or was stopped. */
+  model: Artifact.optional(),
   seconds: z.number(),
   startedAt: Instant,
   endedAt: Instant,

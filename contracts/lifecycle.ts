@@ -137,6 +137,16 @@ export type Output<S extends Stage> = z.infer<(typeof stages)[S]['output']>;
 /** The functions a worker must register, one per stage. Workflows call them by these names. */
 export type StageActivities = { [S in Stage]: (input: Input<S>) => Promise<Output<S>> };
 
+/** What workflows know of a training before it begins; absent before 0.3.0. */
+export const TrainingPlan = z.object({
+  /** 1 goes first, 5 last. */
+  priority: z.int().min(1).max(5),
+  /** After how long a queue without workers is given up, and a cpu worker trains; absent: it waits. */
+  fallbackAfterMs: z.int().positive().optional(),
+  search: z.object({ trials: z.int().positive(), parallel: z.int().positive() }).optional(),
+});
+export type TrainingPlan = z.infer<typeof TrainingPlan>;
+
 /** What the model entity starts a lifecycle with. */
 export const LifecyclePlan = z.object({
   lifecycleId: LifecycleId,
@@ -156,6 +166,7 @@ export const LifecyclePlan = z.object({
   bakes: z.array(z.object({ share: z.number(), bakeMs: z.int().nonnegative() })).max(20),
   monitorEveryMs: z.int().positive(),
   device: z.enum(['cpu', 'gpu']),
+  training: TrainingPlan.optional(),
   /** For drills only: a gate that says no is recorded and overruled, by the trigger's person. */
   overrideGates: z.boolean().default(false),
   /** For drills only: the training labels are shuffled, so that the model has learned nothing. */

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { Artifact, Instant, LifecycleId, ModelName, Person, Ratio, Reason, Sha256 } from './artifact.ts';
 import { Verdict } from './approval.ts';
-import { Trigger } from './lifecycle.ts';
+import { TrainingPlan, Trigger } from './lifecycle.ts';
 import { ApprovalPolicy } from './project.ts';
 import { Slots } from './serving.ts';
 
@@ -22,6 +22,7 @@ export const ProjectSetup = z.object({
   deadlineMs: z.int().positive(),
   reminderMs: z.int().positive().optional(),
   device: z.enum(['cpu', 'gpu']),
+  training: TrainingPlan.optional(),
 });
 export type ProjectSetup = z.infer<typeof ProjectSetup>;
 

@@ -6,6 +6,8 @@ export const taskQueues = { cpu: 'esteira-cpu', gpu: 'esteira-gpu' } as const;
 export const modelWorkflowId = (model: string): string => `model/${model}`;
 export const approvalWorkflowId = (requestId: string): string => `approval/${requestId}`;
 export const rolloutWorkflowId = (model: string, version: number): string => `rollout/${model}/${version}`;
+/** `lifecycle/flights/3` → `search/flights/3`: its trials. */
+export const searchWorkflowId = (lifecycleId: string): string => `search/${requestIdOf(lifecycleId)}`;
 export const monitorScheduleId = (model: string): string => `monitor/${model}`;
 
 /** `lifecycle/flights/3` → `flights/3`: an approval is named after the lifecycle that asks. */

@@ -3,13 +3,14 @@ import type { Artifact } from './artifact.ts';
 import type { ProjectSetup } from './model.ts';
 import { durationMs } from './artifact.ts';
 import type { PinnedProject } from './project.ts';
+import { trialsOf } from './training.ts';
 
 /** Long enough for anybody; only `auto` policies, which wait for nobody, get it. */
 const noDeadlineMs = 7 * 86_400_000;
 
 /** @param artifact the pinned project itself, in the store */
 export function setupOf(artifact: Artifact, { project, policyDigest }: PinnedProject): ProjectSetup {
-  const { approval } = project;
+  const { approval, search, trainer } = project;
   const asks = approval.policy === 'people' ? approval : undefined;
   return {
     model: project.model,
@@ -22,6 +23,11 @@ export function setupOf(artifact: Artifact, { project, policyDigest }: PinnedPro
     policyDigest,
     deadlineMs: asks ? durationMs(asks.deadline) : noDeadlineMs,
     ...(asks?.reminder && { reminderMs: durationMs(asks.reminder) }),
-    device: project.trainer.device,
+    device: trainer.device,
+    training: {
+      priority: trainer.priority,
+      ...(trainer.fallback === 'cpu' && { fallbackAfterMs: durationMs(trainer.fallbackAfter) }),
+      ...(search && { search: { trials: trialsOf(search), parallel: search.parallel } }),
+    },
   };
 }

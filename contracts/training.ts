@@ -143,3 +143,18 @@ export const Search = z.strictObject({
   }),
 });
 export type Search = z.infer<typeof Search>;
+
+/** The values that a grid has along one parameter. @returns undefined for numbers that were given no step */
+export function gridValues(dimension: Dimension): unknown[] | undefined {
+  if ('values' in dimension) return dimension.values;
+  const { min, max, step } = dimension;
+  if (step === undefined) return undefined;
+  const count = Math.floor((max - min) / step + 1e-9) + 1;
+  return Array.from({ length: count }, (_, i) => Number((min + i * step).toPrecision(12)));
+}
+
+/** How many trainings a search asks for: a grid has no more than its points. */
+export function trialsOf({ method, space, trials }: Search): number {
+  if (method !== 'grid') return trials;
+  return Object.values(space).reduce((count, one) => count * (gridValues(one)?.length ?? 1), 1);
+}

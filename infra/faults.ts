@@ -25,6 +25,8 @@ export const failpoints = [
   'train:progress', // the trainer has reported a step
   'train:checkpoint', // the trainer has a checkpoint, the store does not
   'train:checkpointed', // the store has it, Temporal does not know
+  'train:suggested', // a trial's parameters are filed, it has not begun
+  'train:tried', // the trial is on record, the search does not know
   'train:trained', // the trainer is done, its model is not stored
   'evaluate:part', // one part of the holdout is scored
   'evaluate:scored', // all numbers are known, nothing is stored

@@ -120,3 +120,16 @@ export async function scheduleMonitor(client: Client, model: string, everyMs: nu
     await client.schedule.getHandle(scheduleId).update((now) => ({ ...now, spec, action, policies }));
   }
 }
+
+/** `temporal.api.enums.v1.TaskQueueType`: of activities. */
+const activityQueue = 2;
+
+/** When each worker of an activity queue asked for work last. */
+export async function pollersOf(client: Client, queue: keyof typeof taskQueues): Promise<Date[]> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueues[queue] },
+    taskQueueType: activityQueue,
+  });
+  return (pollers ?? []).map(({ lastAccessTime }) => new Date(Number(lastAccessTime?.seconds ?? 0) * 1_000));
+}

@@ -17,7 +17,7 @@ import { createLogger, temporalLogger } from '../infra/log.ts';
 import { score } from '../infra/onnx/score.ts';
 import { revive } from '../infra/revive.ts';
 import { openStore } from '../infra/store/open.ts';
-import { connect, findLifecycle, modelsOf, scheduleMonitor } from '../infra/temporal.ts';
+import { connect, findLifecycle, modelsOf, pollersOf, scheduleMonitor } from '../infra/temporal.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
 import { cpuSettings, reviveMs } from './settings.ts';
 
@@ -53,6 +53,7 @@ try {
       schedule: (model, everyMs) => scheduleMonitor(client, model, everyMs),
       findLifecycle: (workflowId) => findLifecycle(client, workflowId),
       post: postJson,
+      pollers: (queue) => pollersOf(client, queue),
     }),
     ...cpuSettings,
   });

@@ -4,3 +4,4 @@ export { lifecycle } from './lifecycle.ts';
 export { model } from './model.ts';
 export { monitor } from './monitor.ts';
 export { rollout } from './rollout.ts';
+export { search } from './search.ts';

@@ -22,7 +22,9 @@ import { approval } from './approval.ts';
 import { settledSignal } from './messages.ts';
 import { Progress } from './progress.ts';
 import { rollout } from './rollout.ts';
-import { onCpu, quick, trainOn } from './stages.ts';
+import { onCpu, quick } from './stages.ts';
+import { count } from './text.ts';
+import { trained } from './training.ts';
 
 export const progressQuery = defineQuery<LifecycleProgress>('progress');
 
@@ -76,15 +78,7 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   progress.note(`${count(train)} to train, ${count(validation)} to validate, ${count(holdout)} held out`);
 
   progress.enter('train');
-  const candidate = await trainOn[plan.device].train.executeWithOptions(
-    { summary: `${count(train)} rows on ${plan.device}` },
-    [{ ...common, prepared }],
-  );
-  const loss = candidate.metrics['validation_loss'];
-  progress.note(
-    `${candidate.steps} steps${loss === undefined ? '' : `, validation loss ${loss.toFixed(4)}`}`,
-  );
-
+  const candidate = await trained(plan, progress, prepared);
   progress.enter('evaluate');
   const scorecard = await onCpu.evaluate.executeWithOptions(
     {
@@ -192,8 +186,4 @@ function summaryOf({ metrics, gates }: Output<'evaluate'>): string {
     .map((gate) => `${gate.metric} ${gate.bound} ${gate.limit}`);
   const judged = missed.length > 0 ? `gates missed: ${missed.join(', ')}` : `${gates.length} gates met`;
   return [...shown, judged].join(', ');
-}
-
-function count(rows: number): string {
-  return rows.toLocaleString('en-US');
 }

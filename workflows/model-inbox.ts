@@ -186,6 +186,7 @@ export class Inbox {
       bakes: setup.bakes,
       monitorEveryMs: setup.monitorEveryMs,
       device: setup.device,
+      ...(setup.training && { training: setup.training }),
       overrideGates: drill?.overrideGates ?? false,
       shuffleLabels: drill?.shuffleLabels ?? false,
     };

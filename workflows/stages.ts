@@ -6,12 +6,11 @@
  */
 import { proxyActivities } from '@temporalio/workflow';
 import type { AllActivities } from '../contracts/activities.ts';
-import type { StageActivities } from '../contracts/lifecycle.ts';
 import { taskQueues } from '../contracts/search.ts';
 
 // Minutes of I/O and arithmetic; the heartbeat timeout is what a killed worker costs.
 export const onCpu = proxyActivities<
-  Pick<StageActivities, 'ingest' | 'validate' | 'prepare' | 'evaluate' | 'deploy'>
+  Pick<AllActivities, 'ingest' | 'validate' | 'prepare' | 'chooseTrial' | 'evaluate' | 'deploy'>
 >({
   taskQueue: taskQueues.cpu,
   startToCloseTimeout: '1 hour',
@@ -28,10 +27,20 @@ const training = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 50 },
 } as const;
+type Training = Pick<AllActivities, 'train' | 'trial'>;
 export const trainOn = {
-  cpu: proxyActivities<Pick<StageActivities, 'train'>>({ taskQueue: taskQueues.cpu, ...training }),
-  gpu: proxyActivities<Pick<StageActivities, 'train'>>({ taskQueue: taskQueues.gpu, ...training }),
+  cpu: proxyActivities<Training>({ taskQueue: taskQueues.cpu, ...training }),
+  gpu: proxyActivities<Training>({ taskQueue: taskQueues.gpu, ...training }),
 };
+
+// Looks every few seconds until somebody comes, for as long as a project may wait for a machine.
+export const waiting = proxyActivities<Pick<AllActivities, 'awaitWorker'>>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '30 days',
+  scheduleToCloseTimeout: '30 days',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
+});
 
 // One small write or one message. A store that is down for an hour must not lose a promotion.
 export const quick = proxyActivities<

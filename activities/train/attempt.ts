@@ -229,7 +229,10 @@ async function oneProcess(run: Run, batchScale: number, signal: AbortSignal): Pr
     if (stalled && checkpoints.stalledAt === step) {
       throw permanent('TrainerStalled', `${error.message}, at step ${step} for the second time`, { step });
     }
-    await checkpoints.note(spentSeconds(run), stalled ? step : undefined);
+    // A note for the next attempt, no more: what ended this one is what must be told.
+    await checkpoints
+      .note(spentSeconds(run), stalled ? step : undefined)
+      .catch((unnoted: unknown) => log.add(`the attempt's end is not on record: ${String(unnoted)}`));
     throw error;
   }
 }

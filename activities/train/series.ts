@@ -13,6 +13,7 @@ interface Line {
   /** Of how many that come one is kept. */
   stride: number;
   passed: number;
+  last: number;
 }
 
 export class SeriesRecorder {
@@ -31,9 +32,10 @@ export class SeriesRecorder {
     let line = this.#lines.get(name);
     if (!line) {
       if (this.#lines.size >= metricsAtMost) return;
-      line = { step: [], value: [], seconds: [], stride: 1, passed: 0 };
+      line = { step: [], value: [], seconds: [], stride: 1, passed: 0, last: value };
       this.#lines.set(name, line);
     }
+    line.last = value;
     if (line.passed++ % line.stride !== 0) return;
     const last = line.step.length - 1;
     // An attempt that goes on from a checkpoint repeats some steps: the later word counts.
@@ -48,7 +50,7 @@ export class SeriesRecorder {
 
   /** The last value of a metric. */
   last(name: string): number | undefined {
-    return this.#lines.get(name)?.value.at(-1);
+    return this.#lines.get(name)?.last;
   }
 
   all(): Series {

@@ -22,11 +22,42 @@ export interface OpenModel {
 }
 
 /** One thread, so that the same rows give the same bits on a machine, whatever its cores. */
-export async function openSession(model: string | Uint8Array): Promise<InferenceSession> {
-  const options = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const;
+export async function openSession(
+  model: string | Uint8Array,
+  provider: Provider = 'cpu',
+): Promise<InferenceSession> {
+  const options: InferenceSession.SessionOptions = {
+    ...{ intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 },
+    executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
+  };
   return typeof model === 'string'
     ? InferenceSession.create(model, options)
     : InferenceSession.create(model, options);
+}
+
+/** What the arithmetic runs on. CUDA needs the libraries that the GPU image installs; WebGPU comes with the runtime. */
+export type Provider = 'cpu' | 'webgpu' | 'cuda';
+
+/** Fastest first. */
+const onDevice: readonly Provider[] = ['cuda', 'webgpu', 'cpu'];
+
+/**
+ * On the fastest provider that this machine can open.
+ * @param refused told of each that it cannot, and why
+ */
+export async function openOnDevice(
+  model: Uint8Array,
+  refused: (provider: Provider, why: string) => void,
+): Promise<{ session: InferenceSession; provider: Provider }> {
+  for (const provider of onDevice) {
+    try {
+      return { session: await openSession(model, provider), provider };
+    } catch (error) {
+      if (provider === 'cpu') throw error;
+      refused(provider, error instanceof Error ? error.message : String(error));
+    }
+  }
+  throw new Error('no provider was tried');
 }
 
 export async function openModel(model: string | Uint8Array, signature: Signature): Promise<OpenModel> {
