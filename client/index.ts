@@ -38,6 +38,7 @@ import type { LifecycleRow } from './list.ts';
 import { saveReport } from './report.ts';
 import { withExamples } from './outcome.ts';
 import { rolloutWork } from './rollout-work.ts';
+import { queued, searchWork } from './training-work.ts';
 import { postLabels, predict } from './serving.ts';
 import type { Predictions } from './serving.ts';
 import { pinnedSetup } from './setup.ts';
@@ -129,12 +130,15 @@ export class Esteira {
       handle.describe(),
     ]).catch(unlessNotFound(`${lifecycleId} was never started; \`esteira ls\` lists those that were`));
     const closed = description.status.name !== 'RUNNING';
-    const working = reported(description.raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]);
-    const rollout =
-      progress.stage === 'deploy' && !closed
+    const activity = description.raw.pendingActivities?.[0];
+    const working = reported(activity?.heartbeatDetails?.payloads?.[0]) ?? queued(activity);
+    if (closed || (progress.stage !== 'deploy' && progress.stage !== 'train'))
+      return { progress, working, closed };
+    const child =
+      progress.stage === 'deploy'
         ? rolloutWork(await this.describe(modelOf(lifecycleId)), lifecycleId)
-        : undefined;
-    return { progress, working: rollout ?? working, closed };
+        : activity === undefined && (await searchWork(this.client, lifecycleId));
+    return { progress, working: child || working, closed };
   }
 
   /** Looks until the run is over or `signal` is given, whenever something changed; `everyMs` between looks. */

@@ -30,10 +30,13 @@ const people = {
   ...{ deadline: '30s', reminder: '10s' },
 };
 
+/** Two trials of one training. */
+const halves = { method: 'grid' as const, space: { learningRate: { values: [0.02, 0.001] } } };
+
 const models: Record<string, Partial<z.input<typeof Project>>> = {
   auto: { trainer: quick, retrain: { rules: [{ on: 'every', period: '12h' }], cooldown: '1h' } },
   canaried: { trainer: { ...quick, seed: 2 }, rollout: canaried },
-  asked: { trainer: { ...quick, seed: 3 }, approval: people },
+  asked: { trainer: { ...quick, seed: 3 }, approval: people, search: halves },
   slow: { trainer: slow, rollout: canaried },
 };
 export const modelNames = Object.keys(models);

@@ -43,6 +43,7 @@ function waitsFor(evidence: Evidence, run: Run): string | undefined {
   if (run.type === 'rollout') return timers(run) > 0 ? 'its bake' : undefined;
   if (run.type === 'monitor')
     return Date.parse(run.startedAt) + graceMs > Date.parse(evidence.askedAt) ? 'its tick' : undefined;
+  if (run.type === 'lifecycle' && running(`search/${model}/${number}`)) return 'its search';
   if (run.type === 'lifecycle' && running(`approval/${model}/${number}`)) return 'its approval';
   if (run.type === 'lifecycle' && running(`rollout/${model}/`)) return 'its rollout';
   return undefined;
