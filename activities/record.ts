@@ -10,6 +10,8 @@ import { readJson, swapJson } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
 import { late, refuseLate, takeLease } from './lease.ts';
 import type { Lease } from './lease.ts';
+import { reused } from './reuse.ts';
+import type { OriginOf } from './reuse.ts';
 
 export const StageRecord = z.object({
   stage: z.string(),
@@ -43,6 +45,7 @@ export interface Made<S extends Stage> {
 /**
  * The frame of every stage: parses its input, takes the lease, and files what `work` made as its record.
  *
+ * @param originOf what the result follows from, for stages whose results may be used again
  * @throws Error when a later attempt has taken over
  */
 export async function recorded<S extends Stage>(
@@ -50,13 +53,15 @@ export async function recorded<S extends Stage>(
   stage: S,
   unparsed: unknown,
   work: (input: Input<S>, lease: Lease) => Promise<Made<S>>,
+  originOf?: OriginOf<S>,
 ): Promise<Output<S>> {
   const startedAt = new Date();
   const input = parse(stages[stage].input, unparsed) as Input<S>;
   const { lifecycleId } = input;
   const lease = await takeLease(store, lifecycleId, stage);
   await failpoint(`${stage}:leased`);
-  const made = await work(input, lease);
+  const act = () => work(input, lease);
+  const made = originOf ? await reused(store, stage, input, lease, originOf, act) : await act();
   await failpoint(`${stage}:made`);
   const endedAt = new Date();
   await writeRecord(store, lease, {

@@ -9,7 +9,9 @@ import { addModelCommands } from './commands/model.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addReplayCommand } from './commands/replay.ts';
 import { addRunCommands } from './commands/run.ts';
+import { addExperimentCommands } from './commands/runs.ts';
 import { addStackCommands } from './commands/stack.ts';
+import { addTrainingCommands } from './commands/training.ts';
 import { exitCodes } from './output.ts';
 
 const program = new Command('esteira')
@@ -27,6 +29,8 @@ addProjectCommands(program);
 addRunCommands(program);
 addApproveCommands(program);
 addModelCommands(program);
+addExperimentCommands(program);
+addTrainingCommands(program);
 addReplayCommand(program);
 
 try {

@@ -39,9 +39,11 @@ import { saveReport } from './report.ts';
 import { withExamples } from './outcome.ts';
 import { rolloutWork } from './rollout-work.ts';
 import { queued, searchWork } from './training-work.ts';
+import { failedRun } from './recover.ts';
 import { postLabels, predict } from './serving.ts';
 import type { Predictions } from './serving.ts';
 import { pinnedSetup } from './setup.ts';
+import type { RunOptions } from './setup.ts';
 import { showModel } from './show.ts';
 import type { Shown } from './show.ts';
 
@@ -77,20 +79,19 @@ export class Esteira {
    * @param until the end of the data's window; now, if absent
    * @throws {ProjectError} naming the line of `esteira.yaml` to mend
    */
-  async run(
-    projectPath: string,
-    options: { by: string; reason?: string; until?: string; drill?: NonNullable<TriggerRequest['drill']> },
-  ): Promise<Disposition> {
+  async run(projectPath: string, options: RunOptions): Promise<Disposition> {
     const setup = await pinnedSetup(this.store, projectPath);
     await failpoint('cli:pinned');
+    const failed = options.recover ? await failedRun(this.client, setup.model) : undefined;
     const trigger = parse(Trigger, {
       id: `manual/${randomUUID()}`,
       kind: 'manual',
       by: options.by,
-      reason: options.reason ?? `run by ${options.by}`,
-      at: options.until ?? new Date().toISOString(),
+      reason: options.reason ?? (failed ? `recovers ${failed.lifecycleId}` : `run by ${options.by}`),
+      at: options.until ?? failed?.until ?? new Date().toISOString(),
     });
-    const request = { trigger, setup, ...(options.drill && { drill: options.drill }) };
+    const { drill, reuse } = options;
+    const request = { trigger, setup, ...(drill && { drill }), ...(reuse && { reuse }) };
     const disposition = await this.#askOrStart(setup.model, request);
     await failpoint('cli:asked');
     return disposition;

@@ -1,11 +1,20 @@
 /** Pins a project: its content-hashed copy goes to the store, and what the model entity needs of it along. */
-import type { ProjectSetup } from '../contracts/model.ts';
+import type { ProjectSetup, TriggerRequest } from '../contracts/model.ts';
 import { setupOf } from '../contracts/setup.ts';
 import type { PinnedProject } from '../contracts/project.ts';
 import { diffOf, pinFiles } from '../infra/project-code.ts';
 import { pinProject } from '../infra/project-file.ts';
 import { putJsonBlob } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
+
+/** How a run is asked for. */
+export interface RunOptions extends Pick<TriggerRequest, 'drill' | 'reuse'> {
+  by: string;
+  reason?: string;
+  until?: string;
+  /** Over the window of the model's last run, which must have failed. */
+  recover?: boolean;
+}
 
 export async function pinnedSetup(store: Store, projectPath: string): Promise<ProjectSetup> {
   const pinned = await pinProject(projectPath);

@@ -46,8 +46,8 @@ export const ModelName = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and dashes, starting with a letter');
 
-/** `lifecycle/<model>/<n>`: also the workflow id. */
-export const LifecycleId = z.string().regex(/^lifecycle\/[a-z][a-z0-9-]{0,62}\/[1-9][0-9]*$/);
+/** `lifecycle/<model>/<n>`: also the workflow id. `reproduce/<model>/<ms>` is the scratch area of a reproduction. */
+export const LifecycleId = z.string().regex(/^(lifecycle|reproduce)\/[a-z][a-z0-9-]{0,62}\/[1-9][0-9]*$/);
 
 /** A person as they sign: not a proof of identity until approvals are signed. */
 export const Person = z.string().min(1).max(100);

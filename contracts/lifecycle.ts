@@ -25,7 +25,17 @@ export const stageNames = [
 export type StageName = (typeof stageNames)[number];
 
 /** What every stage of a lifecycle is told: whose it is, and the pinned project it follows. */
-const common = { lifecycleId: LifecycleId, project: Artifact };
+const common = {
+  lifecycleId: LifecycleId,
+  project: Artifact,
+  /** Whether an equal result of another run may be used; absent before 0.3.0: none is looked for. */
+  reuse: z.boolean().optional(),
+};
+
+/** Whether a stage's result was used again, and why, or why not. */
+export const CacheNote = z.object({ hit: z.boolean(), why: z.string().max(500) });
+export type CacheNote = z.infer<typeof CacheNote>;
+const cached = { cache: CacheNote.optional() };
 
 /** A rule of the project that the data broke. `examples` are at most 10 rows, and only in the store's record. */
 export const BrokenCheck = z.object({
@@ -43,6 +53,7 @@ export type BrokenCheck = z.infer<typeof BrokenCheck>;
 export const Prepared = z.object({
   manifest: Artifact,
   rows: z.object({ train: z.int(), validation: z.int(), holdout: z.int() }),
+  ...cached,
 });
 
 /** A trained model, raw named columns → prediction, one ONNX file. */
@@ -51,6 +62,7 @@ export const Candidate = z.object({
   metrics: z.record(z.string(), z.number()),
   steps: z.number(),
   seconds: z.number(),
+  ...cached,
 });
 
 /** A version that serves, as evaluate compares with it. */
@@ -76,6 +88,7 @@ export const ScorecardSummary = z.object({
   gatesDigest: Sha256,
   scorecard: Artifact,
   report: Artifact,
+  ...cached,
 });
 export type ScorecardSummary = z.infer<typeof ScorecardSummary>;
 
@@ -92,7 +105,7 @@ export type Trigger = z.infer<typeof Trigger>;
 
 /** Input and output of every stage that is an activity, in the order the data meets them. */
 export const stages = {
-  ingest: { input: z.object({ ...common, window: Window }), output: Dataset },
+  ingest: { input: z.object({ ...common, window: Window }), output: Dataset.extend(cached) },
   validate: {
     input: z.object({ ...common, dataset: Dataset }),
     output: z.object({
@@ -106,7 +119,15 @@ export const stages = {
     input: z.object({ ...common, dataset: Dataset, shuffleLabels: z.boolean().optional() }),
     output: Prepared,
   },
-  train: { input: z.object({ ...common, prepared: Prepared }), output: Candidate },
+  train: {
+    input: z.object({
+      ...common,
+      prepared: Prepared,
+      /** Over the project's own: of a version that a search has found, when it is trained once more. */
+      parameters: z.record(z.string(), z.unknown()).optional(),
+    }),
+    output: Candidate,
+  },
   evaluate: {
     input: z.object({
       ...common,
@@ -136,6 +157,10 @@ export type Output<S extends Stage> = z.infer<(typeof stages)[S]['output']>;
 
 /** The functions a worker must register, one per stage. Workflows call them by these names. */
 export type StageActivities = { [S in Stage]: (input: Input<S>) => Promise<Output<S>> };
+
+/** `off`: every stage works. `from`: that stage and those after it work. */
+export const Reuse = z.object({ off: z.boolean().default(false), from: z.enum(stageNames).optional() });
+export type Reuse = z.infer<typeof Reuse>;
 
 /** What workflows know of a training before it begins; absent before 0.3.0. */
 export const TrainingPlan = z.object({
@@ -167,6 +192,8 @@ export const LifecyclePlan = z.object({
   monitorEveryMs: z.int().positive(),
   device: z.enum(['cpu', 'gpu']),
   training: TrainingPlan.optional(),
+  /** Which stages may use an equal result of another run; absent before 0.3.0: none. */
+  reuse: Reuse.optional(),
   /** For drills only: a gate that says no is recorded and overruled, by the trigger's person. */
   overrideGates: z.boolean().default(false),
   /** For drills only: the training labels are shuffled, so that the model has learned nothing. */

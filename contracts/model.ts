@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { Artifact, Instant, LifecycleId, ModelName, Person, Ratio, Reason, Sha256 } from './artifact.ts';
 import { Verdict } from './approval.ts';
-import { TrainingPlan, Trigger } from './lifecycle.ts';
+import { Reuse, TrainingPlan, Trigger } from './lifecycle.ts';
 import { ApprovalPolicy } from './project.ts';
 import { Slots } from './serving.ts';
 
@@ -23,6 +23,7 @@ export const ProjectSetup = z.object({
   reminderMs: z.int().positive().optional(),
   device: z.enum(['cpu', 'gpu']),
   training: TrainingPlan.optional(),
+  reuse: Reuse.optional(),
 });
 export type ProjectSetup = z.infer<typeof ProjectSetup>;
 
@@ -30,6 +31,8 @@ export type ProjectSetup = z.infer<typeof ProjectSetup>;
 export const TriggerRequest = z.object({
   trigger: Trigger,
   setup: ProjectSetup.optional(),
+  /** For this run alone, over the project's own. */
+  reuse: Reuse.optional(),
   drill: z.object({ overrideGates: z.boolean(), shuffleLabels: z.boolean() }).optional(),
 });
 export type TriggerRequest = z.infer<typeof TriggerRequest>;

@@ -224,6 +224,8 @@ export const Project = z.strictObject({
   trainer: Trainer,
   /** Many trainings with other parameters; the best one goes on. */
   search: Search.optional(),
+  /** Whether stages may use results of equal runs: same code, environment, parameters and data. */
+  reuse: z.boolean().default(true),
   gates: z.record(z.string().max(100), Gate).refine(atMost(100), 'must have at most 100 gates'),
   /** Columns whose values evaluate reports one by one. */
   slices: z.array(ColumnName).max(20).default([]),

@@ -24,6 +24,7 @@ export function setupOf(artifact: Artifact, { project, policyDigest }: PinnedPro
     deadlineMs: asks ? durationMs(asks.deadline) : noDeadlineMs,
     ...(asks?.reminder && { reminderMs: durationMs(asks.reminder) }),
     device: trainer.device,
+    reuse: { off: !project.reuse },
     training: {
       priority: trainer.priority,
       ...(trainer.fallback === 'cpu' && { fallbackAfterMs: durationMs(trainer.fallbackAfter) }),

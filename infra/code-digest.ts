@@ -19,6 +19,11 @@ export function codeDigest(...places: string[]): string {
   return digest;
 }
 
+/** Node and all packages, by the lock. */
+export function nodeDigest(): string {
+  return sha256(`${process.version} ${process.platform}-${process.arch} ${codeDigest('package-lock.json')}`);
+}
+
 function filesOf(path: string): string[] {
   if (statSync(path).isFile()) return [path];
   return readdirSync(path, { recursive: true, encoding: 'utf8' })

@@ -3,5 +3,6 @@ export { approval } from './approval.ts';
 export { lifecycle } from './lifecycle.ts';
 export { model } from './model.ts';
 export { monitor } from './monitor.ts';
+export { reproduction } from './reproduction.ts';
 export { rollout } from './rollout.ts';
 export { search } from './search.ts';

@@ -16,13 +16,20 @@ import {
 } from '@temporalio/workflow';
 import type { Verdict } from '../contracts/approval.ts';
 import { failedWith } from '../contracts/failures.ts';
-import type { LifecycleOutcome, LifecyclePlan, LifecycleProgress, Output } from '../contracts/lifecycle.ts';
+import type {
+  LifecycleOutcome,
+  LifecyclePlan,
+  LifecycleProgress,
+  Output,
+  StageName,
+} from '../contracts/lifecycle.ts';
 import { approvalWorkflowId, requestIdOf, rolloutWorkflowId } from '../contracts/search.ts';
 import { approval } from './approval.ts';
 import { settledSignal } from './messages.ts';
 import { Progress } from './progress.ts';
 import { rollout } from './rollout.ts';
 import { onCpu, quick } from './stages.ts';
+import { reuseOf, usedAgain } from './reuse.ts';
 import { count } from './text.ts';
 import { trained } from './training.ts';
 
@@ -51,13 +58,14 @@ export async function lifecycle(plan: LifecyclePlan): Promise<LifecycleOutcome> 
 async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleOutcome> {
   const { lifecycleId, project, window, champion } = plan;
   const common = { lifecycleId, project };
+  const reuse = (stage: StageName) => reuseOf(plan, stage);
 
   progress.enter('ingest');
   const dataset = await onCpu.ingest.executeWithOptions(
     { summary: `${window.from.slice(0, 10)} to ${window.until.slice(0, 10)}` },
-    [{ ...common, window }],
+    [{ ...common, ...reuse('ingest'), window }],
   );
-  progress.note(`${count(dataset.rows)} rows, version ${dataset.digest.slice(0, 12)}`);
+  progress.note(`${count(dataset.rows)} rows, version ${dataset.digest.slice(0, 12)}${usedAgain(dataset)}`);
 
   progress.enter('validate');
   const checked = await onCpu.validate.executeWithOptions({ summary: `${count(dataset.rows)} rows` }, [
@@ -72,10 +80,12 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   progress.enter('prepare');
   const prepared = await onCpu.prepare.executeWithOptions(
     { summary: plan.shuffleLabels ? 'drill: shuffled labels' : `dataset ${dataset.digest.slice(0, 12)}` },
-    [{ ...common, dataset, shuffleLabels: plan.shuffleLabels }],
+    [{ ...common, ...reuse('prepare'), dataset, shuffleLabels: plan.shuffleLabels }],
   );
   const { train, validation, holdout } = prepared.rows;
-  progress.note(`${count(train)} to train, ${count(validation)} to validate, ${count(holdout)} held out`);
+  progress.note(
+    `${count(train)} to train, ${count(validation)} to validate, ${count(holdout)} held out${usedAgain(prepared)}`,
+  );
 
   progress.enter('train');
   const candidate = await trained(plan, progress, prepared);
@@ -84,9 +94,9 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
     {
       summary: `${count(holdout)} rows, against ${champion ? `version ${champion.version}` : 'the gates alone'}`,
     },
-    [{ ...common, prepared, candidate, ...(champion && { champion }) }],
+    [{ ...common, ...reuse('evaluate'), prepared, candidate, ...(champion && { champion }) }],
   );
-  progress.note(summaryOf(scorecard));
+  progress.note(`${summaryOf(scorecard)}${usedAgain(scorecard)}`);
   if (!scorecard.passed && !plan.overrideGates) return { status: 'gate-missed', scorecard };
 
   progress.enter('approve');

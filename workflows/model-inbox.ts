@@ -162,7 +162,7 @@ export class Inbox {
     void ended.then(() => this.settle({ lifecycleId: plan.lifecycleId, status: 'over' }));
   }
 
-  #plan({ trigger, drill }: TriggerRequest): LifecyclePlan {
+  #plan({ trigger, drill, reuse }: TriggerRequest): LifecyclePlan {
     const setup = this.#state.setup!;
     const { model, policy } = setup;
     const champion = this.#state.slots?.champion;
@@ -187,6 +187,7 @@ export class Inbox {
       monitorEveryMs: setup.monitorEveryMs,
       device: setup.device,
       ...(setup.training && { training: setup.training }),
+      ...(setup.reuse && { reuse: reuse ?? setup.reuse }),
       overrideGates: drill?.overrideGates ?? false,
       shuffleLabels: drill?.shuffleLabels ?? false,
     };

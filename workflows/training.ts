@@ -1,8 +1,9 @@
 /** The train stage of a lifecycle: one training, or a search; on a device, or on what there is. */
 import { executeChild, patched, workflowInfo } from '@temporalio/workflow';
-import type { LifecyclePlan, Output } from '../contracts/lifecycle.ts';
+import type { Input, LifecyclePlan, Output } from '../contracts/lifecycle.ts';
 import { searchWorkflowId } from '../contracts/search.ts';
 import type { Progress } from './progress.ts';
+import { reuseOf, usedAgain } from './reuse.ts';
 import { search } from './search.ts';
 import { onCpu, trainOn, waiting } from './stages.ts';
 import { count } from './text.ts';
@@ -16,20 +17,22 @@ export async function trained(
 ): Promise<Output<'train'>> {
   const { lifecycleId, project } = plan;
   const device = await deviceOf(plan, progress);
-  const input = { lifecycleId, project, prepared };
+  const input = { lifecycleId, project, ...reuseOf(plan, 'train'), prepared };
   if (plan.training?.search) return searched(plan, progress, input, device);
   const candidate = await trainOn[device].train.executeWithOptions(
     { summary: `${count(prepared.rows.train)} rows on ${device}`, ...queueing(plan) },
     [input],
   );
-  progress.note(`${candidate.steps} steps${lossOf(candidate)}${fellBack(plan, device)}`);
+  progress.note(
+    `${candidate.steps} steps${lossOf(candidate)}${fellBack(plan, device)}${usedAgain(candidate)}`,
+  );
   return candidate;
 }
 
 async function searched(
   plan: LifecyclePlan,
   progress: Progress,
-  input: { lifecycleId: string; project: LifecyclePlan['project']; prepared: Prepared },
+  input: Input<'train'>,
   device: 'cpu' | 'gpu',
 ): Promise<Output<'train'>> {
   const { trials, parallel } = plan.training!.search!;

@@ -16,10 +16,12 @@ import { PinnedProject } from '../../contracts/project.ts';
 import type { Child, ChildOptions } from '../../infra/child.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { readSignature } from '../../infra/onnx/signature.ts';
+import { codeDigest, nodeDigest } from '../../infra/code-digest.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { recorded } from '../record.ts';
+import type { Origin } from '../reuse.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { judgeGates } from './gates.ts';
 import { readHoldout, refuseOneClass } from './holdout.ts';
@@ -38,25 +40,47 @@ export interface EvaluateDeps {
 export function createEvaluate(deps: EvaluateDeps): Pick<StageActivities, 'evaluate'> {
   return {
     evaluate: (unparsed) =>
-      recorded(deps.store, 'evaluate', unparsed, async (input) => {
-        const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
-        refuseMovedGates(pinned);
-        const manifest = await readJsonBlob(deps.store, input.prepared.manifest, PreparedManifest);
-        const scorecard = await withWorkFolder(deps.workDir, 'evaluate', (folder) =>
-          scoreIn(folder, { deps, input, pinned, manifest }),
-        );
-        await failpoint('evaluate:scored');
-        return {
-          output: await file(deps.store, input, pinned, scorecard),
-          inputs: {
-            project: input.project,
-            prepared: input.prepared.manifest,
-            candidate: input.candidate.model,
-            ...(input.champion ? { champion: input.champion.model } : {}),
-          },
-          details: { intervals: '95 %, Poisson bootstrap, 200 replicates, seed 1' },
-        };
-      }),
+      recorded(
+        deps.store,
+        'evaluate',
+        unparsed,
+        async (input) => {
+          const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
+          refuseMovedGates(pinned);
+          const manifest = await readJsonBlob(deps.store, input.prepared.manifest, PreparedManifest);
+          const scorecard = await withWorkFolder(deps.workDir, 'evaluate', (folder) =>
+            scoreIn(folder, { deps, input, pinned, manifest }),
+          );
+          await failpoint('evaluate:scored');
+          return {
+            output: await file(deps.store, input, pinned, scorecard),
+            inputs: {
+              project: input.project,
+              prepared: input.prepared.manifest,
+              candidate: input.candidate.model,
+              ...(input.champion ? { champion: input.champion.model } : {}),
+            },
+            details: { intervals: '95 %, Poisson bootstrap, 200 replicates, seed 1' },
+          };
+        },
+        (input) => originOf(deps.store, input),
+      ),
+  };
+}
+
+async function originOf(store: Store, input: Input<'evaluate'>): Promise<Origin> {
+  const { project, gatesDigest } = await readJsonBlob(store, input.project, PinnedProject);
+  const { model, owner, task, label, gates, slices } = project;
+  const { candidate, champion, prepared } = input;
+  return {
+    code: codeDigest('activities/evaluate', 'infra/onnx', 'infra/page'),
+    environment: nodeDigest(),
+    parameters: { model, owner, task, label, gates, gatesDigest, slices },
+    data: {
+      prepared: prepared.manifest.sha256,
+      candidate: [candidate.model.sha256, candidate.metrics],
+      champion: champion && [champion.version, champion.model.sha256],
+    },
   };
 }
 

@@ -12,10 +12,11 @@ import type { Window } from '../../contracts/artifact.ts';
 import { DatasetManifest } from '../../contracts/dataset.ts';
 import type { Column, Part } from '../../contracts/dataset.ts';
 import { parse, permanent } from '../../contracts/failures.ts';
-import type { StageActivities } from '../../contracts/lifecycle.ts';
+import type { Input, StageActivities } from '../../contracts/lifecycle.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
+import { codeDigest, nodeDigest } from '../../infra/code-digest.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
@@ -25,6 +26,7 @@ import { openSources } from './sources.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
 import { recorded } from '../record.ts';
+import type { Origin } from '../reuse.ts';
 
 /** Rows a part: large enough to scan fast, small enough to hand to another machine. */
 export const rowsPerPart = 131_072;
@@ -36,21 +38,40 @@ export interface IngestDeps extends EngineDeps {
 export function createIngest(deps: IngestDeps): Pick<StageActivities, 'ingest'> {
   return {
     ingest: (unparsed) =>
-      recorded(deps.store, 'ingest', unparsed, async (input) => {
-        const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
-        const manifest = await withEngine(deps, 'ingest', (db, folder) =>
-          read(deps.store, db, folder, pinned, input.window),
-        );
-        const stored = await putJsonBlob(deps.store, manifest);
-        const { name, rows } = manifest;
-        await failpoint('ingest:stored');
-        await createJson(deps.store, `datasets/${name}/${stored.sha256}.json`, manifest);
-        return {
-          output: { name, digest: stored.sha256, manifest: stored, rows },
-          inputs: { project: input.project },
-          details: { sources: manifest.sources, watermark: manifest.last, gitCommit: pinned.gitCommit },
-        };
-      }),
+      recorded(
+        deps.store,
+        'ingest',
+        unparsed,
+        async (input) => {
+          const pinned = await readJsonBlob(deps.store, input.project, PinnedProject);
+          const manifest = await withEngine(deps, 'ingest', (db, folder) =>
+            read(deps.store, db, folder, pinned, input.window),
+          );
+          const stored = await putJsonBlob(deps.store, manifest);
+          const { name, rows } = manifest;
+          await failpoint('ingest:stored');
+          await createJson(deps.store, `datasets/${name}/${stored.sha256}.json`, manifest);
+          return {
+            output: { name, digest: stored.sha256, manifest: stored, rows },
+            inputs: { project: input.project },
+            details: { sources: manifest.sources, watermark: manifest.last, gitCommit: pinned.gitCommit },
+          };
+        },
+        (input) => originOf(deps, input),
+      ),
+  };
+}
+
+/** Reads every source to its end: what a file is called, or when it was written, says nothing of what is in it. */
+async function originOf(deps: IngestDeps, { project, window }: Input<'ingest'>): Promise<Origin> {
+  const pinned = await readJsonBlob(deps.store, project, PinnedProject);
+  const { model, sources, key, time, label } = pinned.project;
+  const data = await withEngine(deps, 'ingest', (db) => openSources(db, pinned));
+  return {
+    code: codeDigest('activities/ingest', 'infra/duckdb.ts'),
+    environment: nodeDigest(),
+    parameters: { model, sources, sql: pinned.sql, key, time, label, window },
+    data,
   };
 }
 

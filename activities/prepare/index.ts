@@ -13,9 +13,11 @@ import type { PreparedManifest } from '../../contracts/prepared.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import type { Project } from '../../contracts/project.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
+import { codeDigest, nodeDigest } from '../../infra/code-digest.ts';
 import { putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { recorded } from '../record.ts';
+import type { Origin } from '../reuse.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { describeFitted, layoutOf } from './fitted.ts';
 import type { Fitted } from './fitted.ts';
@@ -37,21 +39,49 @@ export interface PrepareDeps {
 export function createPrepare(deps: PrepareDeps): Pick<StageActivities, 'prepare'> {
   return {
     prepare: (unparsed) =>
-      recorded(deps.store, 'prepare', unparsed, async (input) => {
-        const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
-        const dataset = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
-        const prepared = await withWorkFolder(deps.workDir, 'prepare', (folder) =>
-          withDatabase(deps, folder, (db) => prepareRows({ deps, db, folder, input, project, dataset })),
-        );
-        return {
-          output: { manifest: await putJsonBlob(deps.store, prepared), rows: prepared.rows },
-          inputs: { project: input.project, dataset: input.dataset.manifest },
-          details: {
-            dropped: dataset.rows - sum(prepared.rows),
-            shuffledLabels: input.shuffleLabels ?? false,
-          },
-        };
-      }),
+      recorded(
+        deps.store,
+        'prepare',
+        unparsed,
+        async (input) => {
+          const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
+          const dataset = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
+          const prepared = await withWorkFolder(deps.workDir, 'prepare', (folder) =>
+            withDatabase(deps, folder, (db) => prepareRows({ deps, db, folder, input, project, dataset })),
+          );
+          return {
+            output: { manifest: await putJsonBlob(deps.store, prepared), rows: prepared.rows },
+            inputs: { project: input.project, dataset: input.dataset.manifest },
+            details: {
+              dropped: dataset.rows - sum(prepared.rows),
+              shuffledLabels: input.shuffleLabels ?? false,
+            },
+          };
+        },
+        (input) => originOf(deps.store, input),
+      ),
+  };
+}
+
+async function originOf(store: Store, input: Input<'prepare'>): Promise<Origin> {
+  const { project } = await readJsonBlob(store, input.project, PinnedProject);
+  const { task, key, time, label, features, split, slices, trainer } = project;
+  const classWeight = trainer.backend === 'onnx' ? trainer.classWeight : undefined;
+  return {
+    code: codeDigest('activities/prepare', 'infra/onnx', 'infra/duckdb.ts'),
+    environment: nodeDigest(),
+    parameters: {
+      task,
+      key,
+      time,
+      label,
+      features,
+      split,
+      slices,
+      classWeight,
+      shuffled: input.shuffleLabels ?? false,
+    },
+    data: input.dataset.digest,
   };
 }
 

@@ -7,7 +7,7 @@ import { permanent } from '../../contracts/failures.ts';
 import type { PinnedProject } from '../../contracts/project.ts';
 import type { PythonTrainer, Trainer } from '../../contracts/training.ts';
 import type { Environment } from '../../infra/config.ts';
-import { codeDigest } from '../../infra/code-digest.ts';
+import { codeDigest, nodeDigest } from '../../infra/code-digest.ts';
 import { sha256 } from '../../infra/digest.ts';
 import { canonicalJson, readBytes } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
@@ -131,10 +131,5 @@ function codeOf(trainer: Exclude<Trainer, { backend: 'onnx' }>): unknown {
 const digestOf = ({ path, artifact }: NonNullable<PinnedProject['files']>[number]) => [path, artifact.sha256];
 
 function nodeEnvironment(): EnvironmentInfo {
-  const node = process.version;
-  const platform = `${process.platform}-${process.arch}`;
-  return {
-    digest: sha256(canonicalJson({ node, platform, packages: codeDigest('package-lock.json') })),
-    node,
-  };
+  return { digest: nodeDigest(), node: process.version };
 }

@@ -1,5 +1,7 @@
 /** Commands that start lifecycles and follow them. */
+import { Option } from 'commander';
 import type { Command } from 'commander';
+import type { StageName } from '../../contracts/lifecycle.ts';
 import type { Disposition } from '../../contracts/model.ts';
 import type { Esteira } from '../index.ts';
 import { say, seconds, table } from '../output.ts';
@@ -11,6 +13,9 @@ interface RunOptions {
   as: string;
   wait?: boolean;
   json?: boolean;
+  cache?: boolean;
+  recover?: boolean;
+  from?: StageName;
   drillShuffleLabels?: boolean;
   drillOverrideGates?: boolean;
 }
@@ -58,6 +63,14 @@ function addRun(program: Command): void {
     .option('--reason <text>', 'why, for the record', reason)
     .option('--as <person>', 'who asks', person())
     .option('--wait', 'follow it to its end')
+    .option('--no-cache', 'every stage works, although an equal run has its result')
+    .addOption(
+      new Option(
+        '--from <stage>',
+        'this stage and those after it work; those before may use results',
+      ).choices(reusable),
+    )
+    .option('--recover', 'the last run, which failed, once more: what it had made is used again')
     .option(
       '--drill-shuffle-labels',
       'drill: train on shuffled labels, so that the model has learned nothing',
@@ -70,6 +83,8 @@ function addRun(program: Command): void {
           by: options.as,
           ...(options.reason && { reason: options.reason }),
           ...(options.until && { until: options.until }),
+          ...(options.recover && { recover: true }),
+          ...reuse(options),
           ...drill(options),
         });
         await afterStart(esteira, disposition, options);
@@ -95,6 +110,14 @@ function addTrigger(program: Command): void {
         await afterStart(esteira, await esteira.trigger(model, trigger), options);
       }),
     );
+}
+
+/** Stages whose results may be used again. */
+const reusable = ['ingest', 'prepare', 'train', 'evaluate'] as const satisfies readonly StageName[];
+
+function reuse({ cache, from }: RunOptions) {
+  if (cache === false) return { reuse: { off: true } };
+  return from ? { reuse: { off: false, from } } : {};
 }
 
 function drill(options: RunOptions) {

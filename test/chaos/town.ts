@@ -95,7 +95,13 @@ function inheritFaults({ faults, skew }: Town['files']): void {
 async function write(home: string, model: string, change: Partial<z.input<typeof Project>>): Promise<string> {
   const folder = join(home, 'chaos', 'projects', model);
   await mkdir(folder, { recursive: true });
-  const text = project({ model, gates: { roc_auc: { min: 0.6 } }, rollout: { steps: [] }, ...change });
+  const text = project({
+    model,
+    gates: { roc_auc: { min: 0.6 } },
+    rollout: { steps: [] },
+    reuse: false,
+    ...change,
+  });
   await writeFile(join(folder, 'esteira.yaml'), JSON.stringify(text, null, 2)); // JSON is YAML
   const [head, ...rows] = csv(1_500).trimEnd().split('\n');
   await writeFile(

@@ -57,6 +57,7 @@ export async function openBelt(): Promise<Belt> {
         trainer: { backend: 'onnx', epochs: 2, batchSize: 128, seed: 1 },
         gates: { roc_auc: { min: 0.6 } },
         rollout: { steps: [] },
+        reuse: false, // tests catch stages at work
         ...change,
       });
       await writeFile(join(folder, 'esteira.yaml'), JSON.stringify(text, null, 2)); // JSON is YAML

@@ -1,0 +1,16 @@
+/** Which stages of a run may use results of equal runs, and how the run tells of it. */
+import type { CacheNote, LifecyclePlan, StageName } from '../contracts/lifecycle.ts';
+import { stageNames } from '../contracts/lifecycle.ts';
+
+/** Nothing at all for a plan of before 0.3.0. */
+export function reuseOf({ reuse }: LifecyclePlan, stage: StageName): { reuse?: boolean } {
+  if (!reuse) return {};
+  const { off, from } = reuse;
+  return { reuse: !off && (from === undefined || stageNames.indexOf(stage) < stageNames.indexOf(from)) };
+}
+
+/** `, used again: same code … as lifecycle/flights/2`; `, anew: changed since the last run: data`. */
+export function usedAgain({ cache }: { cache?: CacheNote | undefined }): string {
+  if (!cache) return '';
+  return cache.hit ? `; used again: ${cache.why}` : `; worked: ${cache.why}`;
+}
