@@ -11,12 +11,19 @@ import { fileURLToPath } from 'node:url';
 import { flights } from './flights.ts';
 import { table } from './row.ts';
 import type { Row } from './row.ts';
+import { runs } from './runs.ts';
 import { serving } from './serving.ts';
 import { start } from './start.ts';
 import { steps } from './steps.ts';
 
 /** Each is given an empty folder. */
-const measurements: Record<string, (home: string) => Promise<Row[]>> = { steps, start, serving, flights };
+const measurements: Record<string, (home: string) => Promise<Row[]>> = {
+  steps,
+  start,
+  serving,
+  runs,
+  flights,
+};
 
 const asked = process.argv.slice(2);
 const names = asked.length > 0 ? asked : Object.keys(measurements);
