@@ -44,6 +44,17 @@ export interface Config {
   gpus: number[] | undefined;
   /** What an hour of this worker costs, in any currency; undefined where nobody counts. */
   costPerHour: number | undefined;
+  /** Only when MLFLOW_TRACKING_URI is set: every training is then told to that server, too. */
+  mlflow?: MlflowSettings;
+}
+
+/** As MLflow's own clients read them. */
+export interface MlflowSettings {
+  /** Without a slash at its end. */
+  uri: string;
+  experiment: string;
+  /** The Authorization header, when the server wants one. */
+  authorization?: string;
 }
 
 /** Name → how it is read, and how the allowed values are put into words. */
@@ -88,6 +99,17 @@ const variables = {
   // Faults on purpose, see infra/failpoint.ts. Read where they strike; here it is only checked.
   ESTEIRA_FAULT: { schema: z.string().optional(), allowed: 'point:action@n, or file:<path>' },
   ESTEIRA_FAULT_CONFIRM: { schema: z.literal('break-production').optional(), allowed: 'break-production' },
+  MLFLOW_TRACKING_URI: {
+    schema: z
+      .string()
+      .regex(/^https?:\/\/[^/]/)
+      .optional(),
+    allowed: 'the address of an MLflow server, http://… or https://…',
+  },
+  MLFLOW_EXPERIMENT_NAME: { schema: z.string().default('esteira'), allowed: 'a name' },
+  MLFLOW_TRACKING_TOKEN: { schema: z.string().optional(), allowed: 'a token' },
+  MLFLOW_TRACKING_USERNAME: { schema: z.string().optional(), allowed: 'a name' },
+  MLFLOW_TRACKING_PASSWORD: { schema: z.string().optional(), allowed: 'a password' },
   LOG_LEVEL: { schema: z.enum(logLevels).default('info'), allowed: logLevels.join(', ') },
 } as const;
 
@@ -112,6 +134,7 @@ export function readConfig(env: Environment = process.env): Config {
     color: given['NO_COLOR'] === undefined,
     serving: { host: '127.0.0.1', port: values.ESTEIRA_SERVING_PORT },
     duckdb: { memory: values.ESTEIRA_DUCKDB_MEMORY, threads: values.ESTEIRA_DUCKDB_THREADS },
+    ...mlflowSettings(values),
     gpus: values.ESTEIRA_GPUS,
     costPerHour: values.ESTEIRA_COST_PER_HOUR,
   };
@@ -173,6 +196,21 @@ function storeUri(given: string | undefined, home: string, env: Environment): st
   if (endpoint && !uri.searchParams.has('endpoint')) uri.searchParams.set('endpoint', endpoint);
   if (region && !uri.searchParams.has('region')) uri.searchParams.set('region', region);
   return uri.href;
+}
+
+/** A name and a password go before a token, as in MLflow's own clients. */
+function mlflowSettings(values: Values): Pick<Config, 'mlflow'> {
+  if (values.MLFLOW_TRACKING_URI === undefined) return {};
+  const url = new URL(values.MLFLOW_TRACKING_URI);
+  const user = values.MLFLOW_TRACKING_USERNAME ?? decodeURIComponent(url.username);
+  const password = values.MLFLOW_TRACKING_PASSWORD ?? decodeURIComponent(url.password);
+  const basic = user && `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const token = values.MLFLOW_TRACKING_TOKEN && `Bearer ${values.MLFLOW_TRACKING_TOKEN}`;
+  const authorization = basic || token;
+  const uri = `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  return {
+    mlflow: { uri, experiment: values.MLFLOW_EXPERIMENT_NAME, ...(authorization && { authorization }) },
+  };
 }
 
 /** As every Temporal tool reads it: `TEMPORAL_…` over the profile in its TOML file. */
