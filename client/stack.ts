@@ -1,6 +1,6 @@
 /**
- * `esteira up`: everything on one machine — Temporal server if none is named, one worker, one serving
- * replica — kept running. Whatever is killed is started again; what it was doing goes on.
+ * `esteira up`: everything on one machine — Temporal server if none is named, one worker, one more where there are
+ * GPUs, one serving replica — kept running. Whatever is killed is started again; what it was doing goes on.
  *
  * The supervisor itself stays small: it loads no worker, no bundler, no engine.
  */
@@ -12,6 +12,8 @@ import type { ConnectionOptions } from '@temporalio/client';
 import { taskQueues } from '../contracts/search.ts';
 import { waitingFlags } from '../infra/child.ts';
 import type { Config } from '../infra/config.ts';
+import type { Device } from '../contracts/trainer.ts';
+import { findDevices } from '../infra/devices.ts';
 import { registerSearchAttributes } from '../infra/dev-server.ts';
 import { failpoint } from '../infra/failpoint.ts';
 import { openStore } from '../infra/store/open.ts';
@@ -23,6 +25,8 @@ import type { StackFile } from './stack-file.ts';
 export interface Stack extends StackFile {
   /** One line: which Temporal server was taken. */
   server: string;
+  /** That a gpu worker trains on. */
+  devices: Device[];
   /** Process ids, for those who want to kill one. */
   pids(): { worker: number; serving: number; temporal: number | undefined };
   stop(): Promise<void>;
@@ -87,6 +91,8 @@ async function start(
       return kept;
     };
     const worker = keep('worker', new URL('../workers/cpu.ts', import.meta.url), waitingFlags);
+    const devices = await findDevices(config.gpus);
+    if (devices.length > 0) keep('gpu', new URL('../workers/gpu.ts', import.meta.url), waitingFlags);
     const serving = keep('serving', new URL('../serving/server.ts', import.meta.url));
     await until(() => answers(file.servingUrl), `The endpoint ${file.servingUrl} does not answer`, logs);
     await until(() => polls(connection, file.namespace, worker.pid), 'The worker does not get ready', logs);
@@ -95,6 +101,7 @@ async function start(
     await failpoint('cli:noted');
     return {
       ...file,
+      devices,
       server: temporal?.server.description ?? `server at ${address} (TEMPORAL_ADDRESS)`,
       pids: () => ({ worker: worker.pid, serving: serving.pid, temporal: temporal?.server.pid }),
       stop: () => stopAll(started),
@@ -119,6 +126,7 @@ function environment(config: Config, { address, namespace, servingUrl, store }: 
     ESTEIRA_HOME: config.home,
     ESTEIRA_CACHE: config.cacheHome,
     ESTEIRA_SERVING_PORT: new URL(servingUrl).port,
+    ...(config.gpus && { ESTEIRA_GPUS: config.gpus.join(',') }),
   };
 }
 

@@ -52,6 +52,10 @@ export async function pythonEnvironment(
   const [fault] = unpinned(order.lock);
   if (fault) throw broken(order, `${order.lockName}:${fault.line}: ${fault.sentence}`);
   const version = await versionOf(order);
+  // Nothing to add to the machine's own packages: its interpreter is the environment.
+  if (order.systemPackages && order.lock.trim() === '') {
+    return { python: order.python, info: await describe(order.python) };
+  }
   const digest = sha256(canonicalJson({ ...order, lockName: '', version }));
   const root = join(cacheDir, 'python', digest.slice(0, 32));
   await mkdir(root, { recursive: true });

@@ -80,7 +80,9 @@ async function python(
   const script = trainer.use ? ready('-trainer.py') : join(codeFolder, trainer.script!);
   const lockPath = trainer.requirements ? join(codeFolder, trainer.requirements) : ready('.lock');
   const lockName = trainer.requirements ?? `the lock of ${trainer.use}`;
-  const lock = await readFile(lockPath, 'utf8');
+  // A trainer that ships, on the machine's own packages: those are what there is.
+  const bare = trainer.systemPackages && trainer.requirements === undefined;
+  const lock = bare ? '' : await readFile(lockPath, 'utf8');
   const kitText = await readFile(new URL('esteira_trainer.py', kit), 'utf8');
   const order = { lock, lockName, python: trainer.python, systemPackages: trainer.systemPackages };
   const { python: interpreter, info } = await pythonEnvironment(cacheDir, order, say, signal);

@@ -39,6 +39,9 @@ async function up(json: boolean): Promise<void> {
     ...(uiUrl ? [`Web UI    ${uiUrl}`] : []),
     `Endpoint  ${servingUrl}`,
     `Store     ${store}`,
+    ...(stack.devices.length > 0
+      ? [`Training  on ${stack.devices.map(({ index, name }) => `${index} ${name}`).join(', ')}`]
+      : []),
     'Running. Ctrl-C stops everything.',
   ].join('\n');
   say(json, { address, uiUrl, servingUrl, store }, text);

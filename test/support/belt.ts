@@ -40,10 +40,11 @@ export interface Belt {
   close(): Promise<void>;
 }
 
-export async function openBelt(): Promise<Belt> {
+/** @param environment over the one of this process */
+export async function openBelt(environment: Record<string, string> = {}): Promise<Belt> {
   const home = await mkdtemp(join(tmpdir(), 'esteira-e2e-'));
   const own = { ESTEIRA_HOME: home, ESTEIRA_STORE: '', ESTEIRA_SERVING_PORT: '0', TEMPORAL_ADDRESS: '' };
-  const config = readConfig({ ...process.env, ...own });
+  const config = readConfig({ ...process.env, ...own, ...environment });
   const stack = await startStack(config);
   const esteira = await openEsteira(config);
   const { store } = esteira;
