@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { Project } from '../contracts/project.ts';
 import type { PinnedProject, Task } from '../contracts/project.ts';
+import { TrainerEvent, TrainerRequest } from '../contracts/trainer.ts';
 import { sha256 } from './digest.ts';
 import { hasCode } from './errno.ts';
 import { didYouMean } from './nearest.ts';
@@ -16,6 +17,7 @@ import { codeFaults } from './project-code.ts';
 import { faultAt, faultsOf, ProjectError } from './project-faults.ts';
 import type { ProjectText } from './project-faults.ts';
 import { parseYaml, readText } from './project-yaml.ts';
+import { searchFaults } from './project-search.ts';
 import { canonicalJson } from './store/json.ts';
 
 export { ProjectError } from './project-faults.ts';
@@ -40,6 +42,7 @@ export async function readProject(path: string): Promise<{ project: Project; sql
     ...leaks(project, text),
     ...unmeetable(project, text),
     ...emptyGates(project, text),
+    ...searchFaults(project, text),
     ...(await codeFaults(project, root, text)),
   ];
   if (faults.length > 0) throw new ProjectError(faults.slice(0, shownFaults).join('\n'));
@@ -56,6 +59,14 @@ export async function pinProject(path: string): Promise<PinnedProject> {
     gitCommit: await commitOf(root),
     gatesDigest: sha256(canonicalJson(project.gates)),
     policyDigest: sha256(canonicalJson(project.approval)),
+  };
+}
+
+/** JSON Schemas of what a trainer gets, and of each line that it may say. */
+export function trainerSchema(): object {
+  return {
+    request: z.toJSONSchema(TrainerRequest, { io: 'output' }),
+    event: z.toJSONSchema(TrainerEvent, { io: 'input' }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Commands about project files; none needs a running Esteira. */
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { failpoint } from '../../infra/failpoint.ts';
 import { unlessCode } from '../../infra/errno.ts';
@@ -39,11 +40,13 @@ export function addProjectCommands(program: Command): void {
     });
   program
     .command('schema')
-    .description('JSON Schema of esteira.yaml, for editors')
+    .description('JSON Schema of esteira.yaml, for editors; or of what trainers get and say')
+    .addArgument(new Argument('[what]').choices(['project', 'trainer']).default('project'))
     .option('--json', 'as it is anyway')
-    .action(async () => {
-      const { projectSchema } = await import('../../infra/project-file.ts');
-      process.stdout.write(`${JSON.stringify(projectSchema(), null, 2)}\n`);
+    .action(async (what: string) => {
+      const { projectSchema, trainerSchema } = await import('../../infra/project-file.ts');
+      const schema = what === 'trainer' ? trainerSchema() : projectSchema();
+      process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
     });
 }
 
