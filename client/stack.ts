@@ -33,7 +33,7 @@ export interface Stack extends StackFile {
 }
 
 /** A first start bundles the workflow code; a small machine takes a while over that. */
-const readyMs = 60_000;
+const readyMs = 300_000;
 
 /**
  * Resolves when the worker polls and the endpoint answers; stops whatever it started if that fails.

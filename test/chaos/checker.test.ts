@@ -65,7 +65,7 @@ for (const { invariant, what, plant } of plants) {
   });
 }
 
-test('what is broken in the place itself is found when it is gathered', { timeout: 60_000 }, async () => {
+test('what is broken in the place itself is found when it is gathered', { timeout: 480_000 }, async () => {
   for (const { damage } of damages) await damage(belt, place);
   const orphan = spawn('sleep', ['60'], { env: { ESTEIRA_HOME: belt.home } });
   const server = createServer().listen(0, '127.0.0.1');

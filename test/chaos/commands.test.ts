@@ -44,7 +44,7 @@ function esteira(home: string, fault: string, ...args: string[]): Promise<Ran> {
 const leftOf = (home: string) => runningWith(join(root, home));
 
 for (const point of ['cli:temporal', 'cli:processes', 'cli:noted'] as const) {
-  test(`up, ended at ${point}, leaves nothing that down does not stop`, { timeout: 90_000 }, async () => {
+  test(`up, ended at ${point}, leaves nothing that down does not stop`, { timeout: 720_000 }, async () => {
     for (const action of ['throw', 'kill'] as const) {
       const home = `${point.slice(4)}-${action}`;
       const { code, stderr } = await esteira(home, `${point}:${action}`, 'up');
@@ -67,7 +67,7 @@ test('init, ended between its files, never leaves a project without its data', a
   }
 });
 
-test('run, ended before and after it has asked, is one run or none', { timeout: 120_000 }, async () => {
+test('run, ended before and after it has asked, is one run or none', { timeout: 960_000 }, async () => {
   const { startStack } = await import('../../client/stack.ts');
   const { openEsteira } = await import('../../client/session.ts');
   const { readConfig } = await import('../../infra/config.ts');

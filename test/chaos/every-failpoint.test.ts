@@ -102,7 +102,7 @@ async function restartServing(): Promise<void> {
 const struck = async () =>
   (await readFile(`${town.files.faults}.struck`, 'utf8').catch(() => '')).split('\n').slice(0, -1);
 
-test('each strikes once as an error', { timeout: 200_000 }, async () => {
+test('each strikes once as an error', { timeout: 1_600_000 }, async () => {
   const lines = reachable.map((point) => `${point}:throw@1`);
   await appendFile(town.files.faults, `${lines.join('\n')}\n`);
   for (const line of lines) town.disturb({ kind: 'failpoint', detail: line });
@@ -117,7 +117,7 @@ test('each strikes once as an error', { timeout: 200_000 }, async () => {
   });
 });
 
-test('one of each stage, the store and serving strikes once as a death', { timeout: 200_000 }, async () => {
+test('one of each stage, the store and serving strikes once as a death', { timeout: 1_600_000 }, async () => {
   const before = (await struck()).length;
   const deadly = [
     'ingest:made',
@@ -135,7 +135,7 @@ test('one of each stage, the store and serving strikes once as a death', { timeo
   assert.equal((await struck()).length - before, deadly.length);
 });
 
-test('nothing was lost, done twice, or left behind', { timeout: 240_000 }, async () => {
+test('nothing was lost, done twice, or left behind', { timeout: 1_700_000 }, async () => {
   assert.match(await atRest(town), /at rest/);
   const { breaches } = await judge(town);
   assert.deepEqual(breaches, []);

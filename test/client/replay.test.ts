@@ -46,7 +46,7 @@ function command(...args: string[]): Promise<Ran> {
     NO_COLOR: '1',
   };
   return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...args], { env, timeout: 90_000 }, (error, stdout, stderr) =>
+    execFile(process.execPath, [program, ...args], { env, timeout: 720_000 }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });

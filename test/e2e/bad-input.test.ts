@@ -44,7 +44,7 @@ async function damage(artifact: Artifact): Promise<void> {
   await writeFile(path, bytes);
 }
 
-test('data that cannot be learned from ends the run by name', { timeout: 90_000 }, async () => {
+test('data that cannot be learned from ends the run by name', { timeout: 720_000 }, async () => {
   const good = csv(2_000);
   const [missing, constant, empty, broken] = await Promise.all([
     failed('missing', good.replaceAll(/,[01]\n/g, '\n').replace(',y\n', '\n')),
@@ -64,7 +64,7 @@ test('data that cannot be learned from ends the run by name', { timeout: 90_000 
 
 test(
   'data damaged between two stages is noticed by its digest, and mended by the next run',
-  { timeout: 60_000 },
+  { timeout: 480_000 },
   async () => {
     const { store } = belt.esteira;
     const letGo = await hold(belt.config.store, recordKey('lifecycle/damaged/1', 'ingest'));
@@ -86,7 +86,7 @@ test(
 
 test(
   'a model damaged before its rollout is refused by the endpoint, and the old version stays',
-  { timeout: 90_000 },
+  { timeout: 720_000 },
   async () => {
     const { store } = belt.esteira;
     await belt.esteira.outcome(await belt.start(await belt.project('served')));

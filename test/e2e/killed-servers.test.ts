@@ -41,7 +41,7 @@ async function killTemporal(lifecycleId: string): Promise<void> {
 
 test(
   'Temporal is killed while a model trains: the run goes on and is deployed',
-  { timeout: 90_000 },
+  { timeout: 720_000 },
   async () => {
     const run = await belt.start(await belt.project('training', { trainer: long }));
     await until(async () => {
@@ -64,7 +64,7 @@ test(
 
 test(
   'Temporal is killed while a run waits for people: the request is still there to be answered',
-  { timeout: 90_000 },
+  { timeout: 720_000 },
   async () => {
     const run = await belt.start(await belt.project('asking', { approval: people }));
     await until(async () => (await belt.esteira.look(run)).progress.waitsFor !== null);
@@ -80,7 +80,7 @@ test(
 
 test(
   'serving is killed under load: each prediction that was answered is stored exactly once',
-  { timeout: 90_000 },
+  { timeout: 720_000 },
   async () => {
     const url = belt.stack.servingUrl;
     const infer = `${url}/v2/models/asking/infer`;

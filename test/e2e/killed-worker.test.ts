@@ -61,7 +61,7 @@ async function everywhere(): Promise<void> {
 
 test(
   'the worker is killed at or after the start of every stage; each run is deployed',
-  { timeout: 150_000 },
+  { timeout: 1_200_000 },
   async () => {
     baking.folder = await belt.project('baking', { rollout: { steps: [{ share: 0.5, bake: '12s' }] } });
     baking.run = await belt.start(baking.folder);
@@ -113,7 +113,7 @@ test('each model has one version a run, and each version became champion once', 
 
 test(
   'training went on from its checkpoint, to the very bytes of an unbroken run',
-  { timeout: 60_000 },
+  { timeout: 480_000 },
   async () => {
     const broken = await record(training.run, 'train');
     assert(broken.attempt > 1);

@@ -83,7 +83,7 @@ async function nothingMoved(when: string): Promise<void> {
 
 test(
   'the model entity, reset to each of its tasks, finds its run again and promotes nobody twice',
-  { timeout: 120_000 },
+  { timeout: 960_000 },
   async () => {
     const id = modelWorkflowId(model);
     const tasks = await tasksOf(id);
@@ -97,7 +97,7 @@ test(
 
 test(
   'a finished lifecycle, reset to any of its tasks, asks nobody again and deploys nothing',
-  { timeout: 150_000 },
+  { timeout: 1_200_000 },
   async () => {
     const id = `lifecycle/${model}/1`;
     const tasks = await tasksOf(id);

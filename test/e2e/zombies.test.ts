@@ -62,7 +62,7 @@ function startSecondWorker(): Child {
   return forkModule(new URL('../../workers/cpu.ts', import.meta.url), { env, onText: () => {} });
 }
 
-test('a stopped worker comes back after another has done its work', { timeout: 180_000 }, async () => {
+test('a stopped worker comes back after another has done its work', { timeout: 1_440_000 }, async () => {
   await belt.start(await belt.project('trained', { trainer: long }));
   await until(async () => ((await read(checkpointKey(trained), CheckpointRecord))?.step ?? 0) > 0);
   await belt.start(await belt.project('deployed'));
@@ -89,7 +89,7 @@ test('a stopped worker comes back after another has done its work', { timeout: 1
   await until(async () => (await refusals(/"model":"deployed"/)).length > 0);
 });
 
-test('what the second did stands, and the trainer of the first is gone', { timeout: 60_000 }, async () => {
+test('what the second did stands, and the trainer of the first is gone', { timeout: 480_000 }, async () => {
   assert.equal((await read(recordKey(trained, 'train'), StageRecord))?.seq, seq);
   assert.equal((await read(checkpointKey(trained), CheckpointRecord))?.seq, seq);
   const slots = await belt.slots('deployed');

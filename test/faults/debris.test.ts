@@ -24,7 +24,7 @@ after(async () => {
 /** Operation, where it dies, and whether that leaves a file behind. */
 type Death = [operation: string, point: Failpoint, leaves?: 'nothing'];
 
-test('the file store: killed in the middle of each kind of write', { timeout: 120_000 }, async () => {
+test('the file store: killed in the middle of each kind of write', { timeout: 960_000 }, async () => {
   const folder = join(root, 'store');
   const uri = pathToFileURL(folder).href;
   const store = await openStore(uri, { cacheDir: root });
@@ -60,7 +60,7 @@ test('the file store: killed in the middle of each kind of write', { timeout: 12
   await store.close();
 });
 
-test('the s3 store: killed while it spools, sends, completes, downloads', { timeout: 120_000 }, async (t) => {
+test('the s3 store: killed while it spools, sends, completes, downloads', { timeout: 960_000 }, async (t) => {
   if (typeof s3 === 'string') return t.skip(s3);
   const cacheDir = join(root, 'cache');
   const store = await openStore(s3.uri, { cacheDir });
@@ -93,7 +93,7 @@ test('the s3 store: killed while it spools, sends, completes, downloads', { time
 
 test(
   'work folders and spilled data of the dead go, those of the living stay',
-  { timeout: 60_000 },
+  { timeout: 480_000 },
   async () => {
     const store = await openStore(pathToFileURL(join(root, 'other')).href, { cacheDir: root });
     for (const operation of ['work', 'spill']) {

@@ -84,7 +84,7 @@ const operations: Record<
 for (const [name, operation] of Object.entries(operations)) {
   test(
     `${name}: whichever call fails, the store is whole and the next try succeeds`,
-    { timeout: 60_000 },
+    { timeout: 480_000 },
     async () => {
       let n = 1;
       while (await strikes(name, operation, n, codes[n % codes.length]!)) n++;

@@ -128,7 +128,7 @@ const kinds: Partial<Record<Operation, Kind[]>> = {
   DeleteObject: [...always, 'lost'],
 };
 
-describe('under every fault of the server', { skip, concurrency: 4, timeout: 120_000 }, () => {
+describe('under every fault of the server', { skip, concurrency: 4, timeout: 960_000 }, () => {
   for (const [name, { do: behave, calls }] of Object.entries(behaviours)) {
     test(`${name} is right, or fails in a way that is worth a retry`, async () => {
       const cases = calls.flatMap((operation) => kinds[operation]!.map((kind) => ({ operation, kind })));

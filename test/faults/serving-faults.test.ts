@@ -26,7 +26,7 @@ const places = [
 for (const point of places) {
   test(
     `killed at ${point}: what was answered is stored once, and no file is left`,
-    { timeout: 60_000 },
+    { timeout: 480_000 },
     async () => {
       const { child, url } = await start(`${point}:kill@${point === 'serving:append' ? 2 : 1}`);
       const answered = await load(url);
@@ -36,7 +36,7 @@ for (const point of places) {
   );
 }
 
-test('rows whose journal fails are refused, and the next ones are safe', { timeout: 60_000 }, async () => {
+test('rows whose journal fails are refused, and the next ones are safe', { timeout: 480_000 }, async () => {
   const { child, url } = await start('serving:opened:throw,serving:append:throw,serving:appended:throw');
   const infer = async (id: string, rows = 1) =>
     (await post(`${url}/v2/models/flights/infer`, inferBody(rows, { id }))).status;
@@ -47,7 +47,7 @@ test('rows whose journal fails are refused, and the next ones are safe', { timeo
   await mended([Array.from({ length: 5_000 }, (_, i) => `many/${i}`)]);
 });
 
-test('a journal that cannot be shipped is tried again', { timeout: 60_000 }, async () => {
+test('a journal that cannot be shipped is tried again', { timeout: 480_000 }, async () => {
   const { child, url, log } = await start('serving:stored:throw,serving:shipped:throw');
   const answered = await load(url);
   await until(async () => (await waiting(url)) === 0);
@@ -56,7 +56,7 @@ test('a journal that cannot be shipped is tried again', { timeout: 60_000 }, asy
   await mended(answered);
 });
 
-test('a server that is stopped after failed tries tries once more', { timeout: 60_000 }, async () => {
+test('a server that is stopped after failed tries tries once more', { timeout: 480_000 }, async () => {
   const { child, url, log } = await start('serving:shipping:throw,serving:part:throw');
   const answered = await load(url);
   await until(() => log.some((line) => line.includes('serving:part'))); // now it pauses for two seconds or more

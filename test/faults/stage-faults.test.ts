@@ -122,7 +122,7 @@ const steps: { name: string; run(): Promise<unknown>; tries?: number }[] = [
 ];
 
 for (const { name, run, tries } of steps) {
-  test(`${name}: the store or the disk fails at its nth call`, { timeout: 120_000 }, async () => {
+  test(`${name}: the store or the disk fails at its nth call`, { timeout: 960_000 }, async () => {
     // First the faults, since what is there already takes another way.
     let count = tries ?? 1_000;
     for (let n = 1; n <= count; n++) {

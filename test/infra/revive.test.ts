@@ -15,7 +15,7 @@ after(() => world.close());
 
 test(
   'a stuck model comes back from what the store knows; a healthy one is left alone',
-  { timeout: 60_000 },
+  { timeout: 480_000 },
   async () => {
     const { client } = world.env;
     const said: object[] = [];

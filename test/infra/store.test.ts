@@ -112,7 +112,7 @@ function conformance(kind: string, uri: string, damage: (artifact: Artifact) => 
       assert.equal(await store.swap('slots/none.json', 'x', first), undefined);
     });
 
-    test('counting by compare-and-swap from three processes loses no step', { timeout: 60_000 }, async () => {
+    test('counting by compare-and-swap from three processes loses no step', { timeout: 480_000 }, async () => {
       const times = 20;
       await Promise.all(
         [1, 2, 3].map(() => child('count-up.ts', uri, cacheDir, 'race/count', String(times))),

@@ -7,7 +7,7 @@ import { workflowBundle } from '../../infra/workflow-bundle.ts';
 
 test(
   'the bundle is built once per content, also when two ask at the same time',
-  { timeout: 60_000 },
+  { timeout: 480_000 },
   async () => {
     const cacheDir = await mkdtemp(join(tmpdir(), 'esteira-bundle-'));
     const [one, two] = await Promise.all([workflowBundle(cacheDir), workflowBundle(cacheDir)]);

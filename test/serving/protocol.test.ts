@@ -53,7 +53,7 @@ test('an inference gives each row its probability, and echoes the id', async () 
   for (const value of body.outputs[0].data) assert(Math.abs(value - 1 / (1 + Math.exp(-1.5))) < 1e-6);
 });
 
-test('metrics and the replica note count it', { timeout: 10_000 }, async () => {
+test('metrics and the replica note count it', { timeout: 80_000 }, async () => {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   assert.match(text, /esteira_serving_rows_total\{model="flights",version="1"\} [1-9]/);
   const found = await readJson(place.store, 'replicas/one.json', ReplicaStatus);

@@ -24,14 +24,14 @@ async function run(code: string, options: ChildOptions = { limits: plenty }) {
   return { pid: child.pid, events, exit: await child.exited };
 }
 
-test('what grows beyond its memory is ended, and the limit is told', { timeout: 30_000 }, async () => {
+test('what grows beyond its memory is ended, and the limit is told', { timeout: 240_000 }, async () => {
   const grow = 'const all = []; setInterval(() => all.push(Buffer.alloc(1 << 22, 1)), 1)';
   const { exit, pid } = await run(grow);
   assert.deepEqual(exit, { code: null, signal: 'SIGKILL', over: 'memory' });
   assert(!isAlive(pid));
 });
 
-test('what asks for too much at once is refused it by the kernel', { timeout: 30_000 }, async () => {
+test('what asks for too much at once is refused it by the kernel', { timeout: 240_000 }, async () => {
   if (process.platform !== 'linux') return;
   const ask = `try { Buffer.alloc(3e9) } catch (error) { console.log(JSON.stringify({ no: error.message })) }`;
   const { events, exit } = await run(ask);
@@ -39,7 +39,7 @@ test('what asks for too much at once is refused it by the kernel', { timeout: 30
   assert.deepEqual(exit, { code: 0, signal: null });
 });
 
-test('what blocks its own event loop is ended by the clock all the same', { timeout: 30_000 }, async () => {
+test('what blocks its own event loop is ended by the clock all the same', { timeout: 240_000 }, async () => {
   const { exit } = await run('for (;;) Math.random()', { limits: { ...plenty, totalMs: 500 } });
   assert.deepEqual(exit, { code: null, signal: 'SIGKILL', over: 'time' });
 });

@@ -57,7 +57,7 @@ const broken: [string, () => string | Uint8Array, RegExp][] = [
   ['bytes of anything', () => Buffer.alloc(100_000, 0x80), /not utf-8/],
 ];
 for (const [what, content, says] of broken) {
-  test(`a CSV is refused with ${what}`, { timeout: 20_000 }, async () => {
+  test(`a CSV is refused with ${what}`, { timeout: 160_000 }, async () => {
     const packed = what.endsWith('compressed');
     const name = packed ? 'bad.csv.gz' : 'bad.csv';
     await sandbox.write(name, packed ? gzipSync(content()) : content());
@@ -133,7 +133,7 @@ const json: [string, () => string | Uint8Array, RegExp][] = [
   ],
 ];
 for (const [what, content, says] of json) {
-  test(`JSON is refused ${what}`, { timeout: 20_000 }, async () => {
+  test(`JSON is refused ${what}`, { timeout: 160_000 }, async () => {
     await sandbox.write('bad.json', content());
     const change = { sources: { event: { path: 'bad.json' } } };
     await sandbox.refuses(change, 'UnreadableSource', says);

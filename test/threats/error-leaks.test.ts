@@ -96,7 +96,7 @@ const hostile: [string, () => Uint8Array, RegExp][] = [
 for (const [i, [what, bytes, says]] of hostile.entries()) {
   test(
     `a server refuses an approved version whose model ${what}, and the champion answers on`,
-    { timeout: 60_000 },
+    { timeout: 480_000 },
     async () => {
       const slot = await publishHostile(i + 2, bytes());
       const epoch = await publishSlots(place.store, { challenger: { ...slot, share: 1 } });

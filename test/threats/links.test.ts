@@ -90,7 +90,7 @@ const tricks: [string, Trick, RegExp][] = [
   ],
 ];
 for (const [i, [what, make, says]] of tricks.entries()) {
-  test(`refused: ${what}`, { timeout: 10_000 }, async () => {
+  test(`refused: ${what}`, { timeout: 80_000 }, async () => {
     const path = join(work, `trick-${i}`);
     const made = await make(path);
     const named = typeof made === 'string' ? made : path;
@@ -110,7 +110,7 @@ test('a file that is gone is told by its code, and with the path as it was given
 
 test(
   'a file that is swapped for a link while it is opened is never read from outside',
-  { timeout: 30_000 },
+  { timeout: 240_000 },
   async () => {
     const path = join(work, 'swapped');
     const spare = join(work, 'spare');

@@ -94,7 +94,7 @@ const sources: [string, () => string | Promise<string>, RegExp][] = [
   ['4,096 letters', () => `${'x'.repeat(4_096)}.csv`, /no file matches/],
 ];
 for (const [what, path, says] of sources) {
-  test(`a source is refused: ${what}`, { timeout: 20_000 }, async () => {
+  test(`a source is refused: ${what}`, { timeout: 160_000 }, async () => {
     const source = { path: await path(), format: 'csv' } as const;
     const message = await sandbox.refuses({ sources: { event: source } }, 'UnreadableSource', says);
     assert(!message.includes('root:'), 'and nothing of it is told');

@@ -108,7 +108,7 @@ const bombs: [string, () => Uint8Array, Partial<ScoringLimits>, RegExp][] = [
   ],
 ];
 for (const [what, bytes, limits, says] of bombs) {
-  test(`ended by its limits: ${what}`, { timeout: 60_000 }, async () => {
+  test(`ended by its limits: ${what}`, { timeout: 480_000 }, async () => {
     const message = await refusal(() => scored(bytes(), limits), 'ModelRefused', says);
     assert(!message.includes(sandbox.bench.folder) && !message.includes('/onnxruntime_src'));
   });

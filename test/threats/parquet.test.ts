@@ -89,7 +89,7 @@ const cases: [string, () => Uint8Array, RegExp][] = [
   ['a column that is nowhere', () => parquetOf({ schema: flat, rows: 10, groups: [10] }), /"seen" not found/],
 ];
 for (const [what, content, says] of cases) {
-  test(`refused: ${what}`, { timeout: 20_000 }, async () => {
+  test(`refused: ${what}`, { timeout: 160_000 }, async () => {
     await sandbox.write('bad.parquet', content());
     const type = what === 'a column that is nowhere' ? 'QueryFailed' : 'UnreadableSource';
     await sandbox.refuses({ sources: { event: { path: 'bad.parquet' } } }, type, says);

@@ -105,7 +105,7 @@ const cases: [string, () => string, RegExp][] = [
   ['a query that is a pipe', () => swapped(/query: .*/, 'query: pipe.sql'), /no plain file/],
 ];
 for (const [what, text, says] of cases) {
-  test(`a project is refused with ${what}`, { timeout: 20_000 }, async () => {
+  test(`a project is refused with ${what}`, { timeout: 160_000 }, async () => {
     await writeFile(file(), text());
     const before = process.memoryUsage.rss();
     const error = await refused(root);

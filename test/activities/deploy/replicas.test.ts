@@ -93,7 +93,7 @@ test('too few rows say nothing, and a replica that is gone counts for nothing', 
   assert.equal(gone.requests, 0);
 });
 
-test('a version that somebody takes back while it loads is not waited for', { timeout: 10_000 }, async () => {
+test('a version that somebody takes back while it loads is not waited for', { timeout: 80_000 }, async () => {
   const bench = await openBench();
   const slots = {
     ...{ model: 'm', epoch: 4, champion: null, challenger: null, previous: null },
