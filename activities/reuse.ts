@@ -78,7 +78,7 @@ export async function reused<S extends Stage>(
   if (claim && 'entry' in claim) {
     const hit = {
       hit: true,
-      why: `same code, environment, parameters and data as ${claim.entry.lifecycleId}`,
+      why: `equal to ${claim.entry.lifecycleId}`,
     };
     return noted(claim.entry as Made<S>, hit);
   }
@@ -107,8 +107,8 @@ async function missed(store: Store, key: string, digests: Digests): Promise<stri
   const last = await readJson(store, key, Digests);
   const changed = partNames.filter((name) => last?.value[name] !== digests[name]);
   if (!last || changed.length > 0) await swapJson(store, key, digests, last?.etag);
-  if (!last) return 'the first of its kind';
-  return changed.length > 0 ? `changed since the last run: ${changed.join(', ')}` : 'no result is kept';
+  if (!last) return 'first run';
+  return changed.length > 0 ? `${changed.join(', ')} changed` : 'no result is kept';
 }
 
 type Claimed = { entry: Entry } | { release(): Promise<void>; damaged: string | undefined };

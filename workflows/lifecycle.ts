@@ -29,7 +29,7 @@ import { settledSignal } from './messages.ts';
 import { Progress } from './progress.ts';
 import { rollout } from './rollout.ts';
 import { onCpu, quick } from './stages.ts';
-import { reuseOf, usedAgain } from './reuse.ts';
+import { reuseOf, cacheText } from './reuse.ts';
 import { count } from './text.ts';
 import { trained } from './training.ts';
 
@@ -65,7 +65,7 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
     { summary: `${window.from.slice(0, 10)} to ${window.until.slice(0, 10)}` },
     [{ ...common, ...reuse('ingest'), window }],
   );
-  progress.note(`${count(dataset.rows)} rows, version ${dataset.digest.slice(0, 12)}${usedAgain(dataset)}`);
+  progress.note(`${count(dataset.rows)} rows, version ${dataset.digest.slice(0, 12)}${cacheText(dataset)}`);
 
   progress.enter('validate');
   const checked = await onCpu.validate.executeWithOptions({ summary: `${count(dataset.rows)} rows` }, [
@@ -84,7 +84,7 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   );
   const { train, validation, holdout } = prepared.rows;
   progress.note(
-    `${count(train)} to train, ${count(validation)} to validate, ${count(holdout)} held out${usedAgain(prepared)}`,
+    `${count(train)} to train, ${count(validation)} to validate, ${count(holdout)} held out${cacheText(prepared)}`,
   );
 
   progress.enter('train');
@@ -96,7 +96,7 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
     },
     [{ ...common, ...reuse('evaluate'), prepared, candidate, ...(champion && { champion }) }],
   );
-  progress.note(`${summaryOf(scorecard)}${usedAgain(scorecard)}`);
+  progress.note(`${summaryOf(scorecard)}${cacheText(scorecard)}`);
   if (!scorecard.passed && !plan.overrideGates) return { status: 'gate-missed', scorecard };
 
   progress.enter('approve');

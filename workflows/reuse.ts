@@ -9,8 +9,8 @@ export function reuseOf({ reuse }: LifecyclePlan, stage: StageName): { reuse?: b
   return { reuse: !off && (from === undefined || stageNames.indexOf(stage) < stageNames.indexOf(from)) };
 }
 
-/** `, used again: same code … as lifecycle/flights/2`; `, anew: changed since the last run: data`. */
-export function usedAgain({ cache }: { cache?: CacheNote | undefined }): string {
+/** `; cache hit: equal to lifecycle/flights/2`, `; cache miss: data changed`. */
+export function cacheText({ cache }: { cache?: CacheNote | undefined }): string {
   if (!cache) return '';
-  return cache.hit ? `; used again: ${cache.why}` : `; worked: ${cache.why}`;
+  return `; cache ${cache.hit ? 'hit' : 'miss'}: ${cache.why}`;
 }

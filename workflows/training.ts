@@ -3,7 +3,7 @@ import { executeChild, patched, workflowInfo } from '@temporalio/workflow';
 import type { Input, LifecyclePlan, Output } from '../contracts/lifecycle.ts';
 import { searchWorkflowId } from '../contracts/search.ts';
 import type { Progress } from './progress.ts';
-import { reuseOf, usedAgain } from './reuse.ts';
+import { reuseOf, cacheText } from './reuse.ts';
 import { search } from './search.ts';
 import { onCpu, trainOn, waiting } from './stages.ts';
 import { count } from './text.ts';
@@ -24,7 +24,7 @@ export async function trained(
     [input],
   );
   progress.note(
-    `${candidate.steps} steps${lossOf(candidate)}${fellBack(plan, device)}${usedAgain(candidate)}`,
+    `${candidate.steps} steps${lossOf(candidate)}${fellBack(plan, device)}${cacheText(candidate)}`,
   );
   return candidate;
 }

@@ -47,11 +47,11 @@ test('an equal run uses results again and says so; told to, it works; after a fa
   const folder = await belt.project('equal', { reuse: true });
   const first = await belt.start(folder);
   await belt.esteira.outcome(first);
-  assert.match(await resultOf(first, 'train'), /worked: the first of its kind$/);
+  assert.match(await resultOf(first, 'train'), /cache miss: first run$/);
   const second = await belt.start(folder);
   await belt.esteira.outcome(second);
   for (const stage of ['ingest', 'prepare', 'train']) {
-    assert.match(await resultOf(second, stage), new RegExp(`used again: same .* as ${first}$`));
+    assert.match(await resultOf(second, stage), new RegExp(`cache hit: equal to ${first}$`));
   }
   const asked = { by: 'ana', until: january.until };
   await assert.rejects(
@@ -61,8 +61,8 @@ test('an equal run uses results again and says so; told to, it works; after a fa
   const from = await belt.esteira.run(folder, { ...asked, reuse: { off: false, from: 'train' } });
   assert(from.status === 'started');
   await belt.esteira.outcome(from.lifecycleId);
-  assert.match(await resultOf(from.lifecycleId, 'prepare'), /used again/);
-  assert.match(await resultOf(from.lifecycleId, 'train'), /worked: made anew, as asked$/);
+  assert.match(await resultOf(from.lifecycleId, 'prepare'), /cache hit/);
+  assert.match(await resultOf(from.lifecycleId, 'train'), /cache miss: turned off$/);
 
   const broken = await belt.project('equal', {
     reuse: true,
@@ -73,7 +73,7 @@ test('an equal run uses results again and says so; told to, it works; after a fa
   const recovered = await belt.esteira.run(mended, { by: 'ana', recover: true });
   assert(recovered.status === 'started');
   await belt.esteira.outcome(recovered.lifecycleId);
-  assert.match(await resultOf(recovered.lifecycleId, 'ingest'), /used again/);
+  assert.match(await resultOf(recovered.lifecycleId, 'ingest'), /cache hit/);
 });
 
 test('a queue that nobody serves is told, with its time; the cpu takes over where the project allows it', async () => {
