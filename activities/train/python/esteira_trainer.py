@@ -182,6 +182,11 @@ class Training:
         label, weight = (table.column(name).to_numpy().astype(np.float32) for name in ("label", "weight"))
         return Rows(numeric, categorical, label, weight)
 
+    def rows_in(self, path: str) -> int:
+        import pyarrow.parquet as parquet
+
+        return parquet.read_metadata(path).num_rows
+
     def parts(self, paths: list[str]) -> Iterator[Rows]:
         """One part at a time: memory stays bounded by the size of a part."""
         return (self.part(path) for path in paths)

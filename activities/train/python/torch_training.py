@@ -8,6 +8,7 @@ rows depends on seed and epoch alone, and a checkpoint has weights, optimizer, r
 from __future__ import annotations
 
 import copy
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -92,10 +93,10 @@ class Loop:
         rate, decay = float(own.get("learning_rate", 0.001)), float(own.get("weight_decay", 0))
         self.optimizer = torch.optim.AdamW(self.network.parameters(), lr=rate, weight_decay=decay)
         self.mean, self.spread = label_scale() if training.task == "regression" else (0.0, 1.0)
-        batches_of = -(-training.row_counts["train"] // batch_size)
-        self.steps = epochs * batches_of
+        # No batch spans two parts.
+        self.steps = epochs * sum(-(-training.rows_in(path) // batch_size) for path in training.train)
         self.state: dict[str, Any] = {"epoch": 0, "batch": 0, "step": 0, "loss": 0.0, "weight": 0.0}
-        self.best: dict[str, Any] = {"loss": float("inf"), "epoch": -1, "weights": None}
+        self.best: dict[str, Any] = {"loss": float("inf"), "epoch": -1, "weights": {}}
         self.saved_at = time.monotonic()
 
     def losses(self, numeric, categorical, label) -> torch.Tensor:
@@ -162,33 +163,45 @@ class Loop:
         return {"validation_loss": total / weights} if weights else {}
 
     def save(self) -> None:
-        saved = {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
-            "cuda_random": torch.cuda.get_rng_state() if self.device == "cuda" else None,
-            "state": self.state,
-            "best": self.best,
-            "batch_size": batch_size,
-        }
-        training.save_checkpoint(lambda path: torch.save(saved, path))
+        """As numpy's arrays and JSON, which hold no programs: PyTorch's own format is a pickle."""
+        arrays = {f"network/{name}": value for name, value in self.network.state_dict().items()}
+        arrays |= {f"best/{name}": value for name, value in self.best["weights"].items()}
+        for key, kept in self.optimizer.state_dict()["state"].items():
+            arrays |= {f"optimizer/{key}/{name}": torch.as_tensor(value) for name, value in kept.items()}
+        arrays["random"] = torch.get_rng_state()
+        if self.device == "cuda":
+            arrays["cuda_random"] = torch.cuda.get_rng_state()
+        best = {"loss": self.best["loss"], "epoch": self.best["epoch"]}
+        words = json.dumps({"state": self.state, "best": best, "batch_size": batch_size})
+
+        def write(path: str) -> None:
+            with open(path, "wb") as file:
+                np.savez(file, words=words, **{name: value.cpu().numpy() for name, value in arrays.items()})
+
+        training.save_checkpoint(write)
         self.saved_at = time.monotonic()
 
     def restore(self, path: str) -> None:
-        saved = torch.load(path, map_location="cpu", weights_only=True)  # tensors and numbers, no programs
-        self.network.load_state_dict(saved["network"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        torch.set_rng_state(saved["random"])
-        if self.device == "cuda" and saved["cuda_random"] is not None:
-            torch.cuda.set_rng_state(saved["cuda_random"])
-        self.state, self.best = saved["state"], saved["best"]
+        with np.load(path, allow_pickle=False) as saved:
+            words = json.loads(str(saved["words"]))
+            arrays = {name: torch.from_numpy(saved[name]) for name in saved.files if name != "words"}
+        self.network.load_state_dict(below(arrays, "network"))
+        kept: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in below(arrays, "optimizer").items():
+            key, _, what = name.partition("/")
+            kept.setdefault(int(key), {})[what] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": kept})
+        torch.set_rng_state(arrays["random"])
+        if self.device == "cuda" and "cuda_random" in arrays:
+            torch.cuda.set_rng_state(arrays["cuda_random"])
+        self.state, self.best = words["state"], {**words["best"], "weights": below(arrays, "best")}
         if (
-            saved["batch_size"] != batch_size
+            words["batch_size"] != batch_size
         ):  # after out of memory: the epoch begins anew, in smaller batches
             self.state.update(batch=0, loss=0.0, weight=0.0)
 
     def export(self) -> None:
-        if self.best["weights"] is not None:
+        if self.best["weights"]:
             self.network.load_state_dict(self.best["weights"])
         model = Answering(self.network, self.mean, self.spread).cpu().eval()
         names = [name for name in ("numeric", "categorical") if training.layout[name]]
@@ -202,10 +215,14 @@ class Loop:
         # The older exporter: it writes plain operators, in one file.
         older = {"dynamo": False} if "dynamo" in torch.onnx.export.__code__.co_varnames else {}
         example = inputs(rows_of(training.train[0])[:2])
+        torch.onnx.export(model, example, path, **words, **older)
         with torch.no_grad():
-            torch.onnx.export(model, example, path, **words, **older)
             metrics = {"validation_loss": self.best["loss"]} if training.validation else {}
             training.model(path, metrics, lambda rows: model(*inputs(rows)).numpy())
+
+
+def below(arrays: dict[str, torch.Tensor], folder: str) -> dict[str, torch.Tensor]:
+    return {name[len(folder) + 1 :]: value for name, value in arrays.items() if name.startswith(f"{folder}/")}
 
 
 def label_scale() -> tuple[float, float]:

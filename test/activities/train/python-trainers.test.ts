@@ -1,14 +1,15 @@
 /** The trainers that ship, each with the packages of its own lock, on a thousand rows. */
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { TrainerRequest } from '../../../contracts/trainer.ts';
 import type { ReadyTrainer } from '../../../contracts/training.ts';
 import { openBelt } from '../prepare/belt.ts';
 import type { Belt } from '../prepare/belt.ts';
-import { accepted, dataOf, drive, interpreterOf, ready, said } from './python/drive.ts';
-import type { Data, Order } from './python/drive.ts';
+import { accepted, dataOf, drive, interpreterFor, interpreterOf, ready, said } from './python/drive.ts';
+import type { Data, Order, Run } from './python/drive.ts';
 
 let belt: Belt;
 let binary: Data;
@@ -39,7 +40,7 @@ test('scikit-learn: whatever converts, for each task', async (t) => {
   const forest = { estimator: 'sklearn.ensemble.RandomForestClassifier', n_estimators: 20 };
   const late = await accepted(binary, await train(binary, forest));
   assert.ok(late.metrics['validation_roc_auc']! > 0.8, JSON.stringify(late.metrics));
-  assert.ok(late.answers[0]! > 0.7 && late.answers[1]! < 0.4, JSON.stringify(late.answers));
+  assert.ok(late.answers[0]! > 0.6 && late.answers[1]! < 0.5, JSON.stringify(late.answers));
 
   const logistic = { estimator: 'sklearn.linear_model.LogisticRegression', C: 10 };
   const kind = await accepted(multiclass, await train(multiclass, logistic));
@@ -80,7 +81,7 @@ for (const [use, parameters] of boosters) {
     const run = await train(binary, { ...parameters, n_estimators: 300, early_stopping_rounds: 5 });
     const { metrics, answers } = await accepted(binary, run);
     assert.ok(metrics['validation_roc_auc']! > 0.8, JSON.stringify(metrics));
-    assert.ok(answers[0]! > 0.7 && answers[1]! < 0.4, JSON.stringify(answers));
+    assert.ok(answers[0]! > 0.6 && answers[1]! < 0.5, JSON.stringify(answers));
     const steps = said(run, 'progress');
     const [first] = steps;
     const better = first!.metrics['validation_loss']! > metrics['validation_loss']!;
@@ -125,3 +126,66 @@ for (const [use, parameters] of boosters) {
     assert.ok(answers[0]! > answers[1]!, JSON.stringify(answers));
   });
 }
+
+/** Debian's own PyTorch: PyPI's brings 2 GB of CUDA along. @returns as trainerOf */
+async function torchOf(t: TestContext, use: ReadyTrainer) {
+  const lock = 'pyarrow==19.0.1\n';
+  const order = { lock, lockName: 'torch.lock', python: '/usr/bin/python3', systemPackages: true };
+  if (!existsSync('/usr/lib/python3/dist-packages/torch'))
+    return void t.skip('there is no python3-torch here');
+  const found = await interpreterFor(order);
+  if ('absent' in found) return void t.skip(found.absent);
+  return (data: Data, parameters: Record<string, unknown>, order: Partial<Order> = {}) => {
+    const request: Partial<TrainerRequest> = { parameters, ...order.request };
+    return drive(data, { python: found.python, script: ready(use), ...order, request });
+  };
+}
+
+const small = { hidden: [16], epochs: 12, batch_size: 64, learning_rate: 0.02, patience: 0, dropout: 0.1 };
+
+test('pytorch: preempted in the middle of an epoch, its successor makes the very same model', async (t) => {
+  const train = await torchOf(t, 'pytorch');
+  if (!train) return;
+  const whole = await train(binary, small);
+  const { metrics, answers } = await accepted(binary, whole);
+  assert.ok(metrics['validation_loss']! < 0.5, JSON.stringify(metrics));
+  assert.ok(answers[0]! > 0.6 && answers[1]! < 0.5, JSON.stringify(answers));
+
+  const { step, steps } = said(whole, 'progress').at(-1)!;
+  assert.equal(step, steps);
+
+  let sent = false;
+  const preempted = await train(binary, small, {
+    onEvent(event, child) {
+      if (!sent && event.event === 'progress' && event.step > 40) void child.kill(60_000);
+      sent ||= event.event === 'progress' && event.step > 40;
+    },
+  });
+  assert.equal(preempted.exit.code, 143, preempted.log);
+  const checkpoint = said(preempted, 'checkpoint').at(-1)!.path;
+  const resumed = await train(binary, small, { request: { checkpoint } });
+  await accepted(binary, resumed);
+  const bytes = (run: Run) => readFile(said(run, 'model').at(-1)!.path);
+  assert.deepEqual(await bytes(resumed), await bytes(whole));
+});
+
+test('pytorch: a rate that is too high ends it with its step', async (t) => {
+  const train = await torchOf(t, 'pytorch');
+  if (!train) return;
+  const { events } = await train(regression, { ...small, learning_rate: 1e30 });
+  assert.equal(events.at(-1)?.event, 'diverged');
+});
+
+test('pytorch-sequence: recurrent and attending, several classes', async (t) => {
+  const train = await torchOf(t, 'pytorch-sequence');
+  if (!train) return;
+  const numbers = { noise: {}, rent: {} };
+  const series = await dataOf(belt, { task: 'multiclass-classification', label: 'kind', features: numbers });
+  for (const network of ['gru', 'transformer']) {
+    const own = { ...small, network, steps: 2, size: 8, heads: 2, patience: 3 };
+    const { metrics } = await accepted(series, await train(series, own));
+    assert.ok(metrics['validation_loss']! < 0.2, JSON.stringify(metrics));
+  }
+  const refused = await train(multiclass, { steps: 3 });
+  assert.match(refused.log, /must divide the 1 numeric columns/);
+});

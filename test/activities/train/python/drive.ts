@@ -30,6 +30,7 @@ const towns = `SELECT i AS id, TIMESTAMP '2001-01-01' + to_minutes(i) AS at, CAS
 const features = { noise: {}, origin: { encode: 'embedding' }, destination: {} };
 export const raw = {
   noise: [10, 10, 50],
+  rent: [3040, 3440, 4000],
   origin: ['town 0', 'town 1', 'town 2'],
   destination: ['town 0', 'town 2', 'town 1'],
 };
