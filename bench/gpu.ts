@@ -2,9 +2,7 @@
  * `npm run bench -- gpu`: the embedded trainer and PyTorch on a device against the same on the CPU, on the flights.
  * Prints what ran where. Without a GPU it measures the CPU alone.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createTrain } from '../activities/train/index.ts';
 import { StageRecord } from '../activities/record.ts';
@@ -21,6 +19,10 @@ import {
   prepared,
   projectOf,
 } from '../test/activities/prepare/belt.ts';
+import type { Belt } from '../test/activities/prepare/belt.ts';
+import type { Device } from '../contracts/trainer.ts';
+import { just } from './row.ts';
+import type { Row } from './row.ts';
 
 const sql = flightsSql('2001-01-01', '2001-02-01');
 const hidden = [512, 512, 256];
@@ -30,27 +32,42 @@ const pytorch = {
   parameters: { hidden, epochs: 3, batch_size: 16_384, patience: 5 },
 };
 
-const devices = await findDevices();
-const belt = await openBelt();
-const cacheDir = await mkdtemp(join(tmpdir(), 'esteira-gpu-cache-'));
-const base = projectOf({ features: flightFeatures });
-const { prepared: made } = await prepared(belt, base, sql);
-console.log(
-  `${made.rows.train} training rows; devices: ${devices.map(({ name }) => name).join(', ') || 'none'}`,
-);
-let run = 0;
-for (const [name, trainer] of Object.entries({ embedded, pytorch })) {
-  for (const device of devices.length > 0 ? ['cpu', 'gpu'] : ['cpu']) {
-    await measured(`${name} on ${device}`, { ...trainer, device }).catch((error: unknown) =>
-      console.log(`${name} on ${device}: ${error instanceof Error ? error.message : String(error)}`),
-    );
+export async function gpu(home: string): Promise<Row[]> {
+  const devices = await findDevices();
+  const belt = await openBelt();
+  try {
+    const { prepared: made } = await prepared(belt, projectOf({ features: flightFeatures }), sql);
+    const rows: Row[] = [];
+    for (const [name, trainer] of Object.entries({ embedded, pytorch })) {
+      for (const device of devices.length > 0 ? ['cpu', 'gpu'] : ['cpu']) {
+        const given = { belt, devices, made, cacheDir: home, run: rows.length + 1 };
+        rows.push(
+          await measured(`${name} on ${device}`, { ...trainer, device }, given).catch((error: unknown) =>
+            just(`${name} on ${device}: ${String(error).split('\n')[0]!.slice(0, 80)}`, NaN, 's'),
+          ),
+        );
+      }
+    }
+    return rows;
+  } finally {
+    await rm(belt.folder, { recursive: true });
   }
 }
-await rm(belt.folder, { recursive: true });
-await rm(cacheDir, { recursive: true });
 
-async function measured(name: string, trainer: object): Promise<void> {
-  const lifecycleId = `lifecycle/tested/${++run}`;
+interface Given {
+  belt: Belt;
+  devices: Device[];
+  made: Output<'prepare'>;
+  cacheDir: string;
+  run: number;
+}
+
+async function measured(
+  name: string,
+  trainer: object,
+  { belt, devices, made, cacheDir, run }: Given,
+): Promise<Row> {
+  const lifecycleId = `lifecycle/tested/${run}`;
   const project = await pin(belt, projectOf({ features: flightFeatures, trainer }));
   const pool = { ...leaseDevices(devices), use: deviceUse, most: async () => devices.length };
   const { train } = createTrain({
@@ -69,7 +86,6 @@ async function measured(name: string, trainer: object): Promise<void> {
     : '';
   const loss = metrics['validation_loss']?.toFixed(4) ?? 'unknown';
   const apart = agreement ? `, ONNX apart by ${agreement.worst.toExponential(1)} at most` : '';
-  console.log(
-    `${name}: ${seconds.toFixed(1)} s, validation loss ${loss}, ran on ${hardware.device}${busy}${apart}`,
-  );
+  const about = `${name}: validation loss ${loss}, ran on ${hardware.device}${busy}${apart}`;
+  return just(about, seconds, 's');
 }

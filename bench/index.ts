@@ -9,9 +9,11 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { flights } from './flights.ts';
+import { gpu } from './gpu.ts';
 import { table } from './row.ts';
 import type { Row } from './row.ts';
 import { runs } from './runs.ts';
+import { search } from './search.ts';
 import { serving } from './serving.ts';
 import { start } from './start.ts';
 import { steps } from './steps.ts';
@@ -22,6 +24,8 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   start,
   serving,
   runs,
+  search,
+  gpu,
   flights,
 };
 
