@@ -126,7 +126,7 @@ export class Mlflow {
       duplex: 'half',
       redirect: 'error',
       signal: AbortSignal.timeout(uploadMs),
-    } as RequestInit);
+    });
     const text = await response.text();
     if (!response.ok) throw new Error(`MLflow answered ${response.status} to ${path}: ${text.slice(0, 300)}`);
     return true;

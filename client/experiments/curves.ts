@@ -115,15 +115,33 @@ export function parallelChart(runs: readonly Run[], axes: readonly Axis[]): Char
   const y = { field: 'y', type: 'quantitative', axis: null, scale: { domain: [0, 1] } };
   const line = {
     data: { values },
-    mark: { type: 'line', strokeWidth: runs.length > 50 ? 1 : 2, opacity: runs.length > 50 ? 0.5 : 0.85 },
+    mark: {
+      type: 'line',
+      strokeWidth: runs.length > 50 ? 1 : 2,
+      opacity: runs.length > 200 ? 0.3 : runs.length > 50 ? 0.55 : 0.85,
+    },
     encoding: {
-      ...{ x: { ...x, axis: { labelAngle: 0, orient: 'top', grid: true, ticks: false, domain: false } }, y },
+      ...{
+        x: {
+          ...x,
+          axis: {
+            labelAngle: 0,
+            labelPadding: 14,
+            labelFontSize: 12,
+            orient: 'top',
+            grid: true,
+            ticks: false,
+            domain: false,
+          },
+        },
+        y,
+      },
       detail: { field: 'run' },
       color: {
         field: 'metric',
         type: 'quantitative',
         scale: { range: ['#f59e0b', '#a855f7', '#2563eb'] },
-        legend: { title: metric.name, gradientLength: 180 },
+        legend: { title: metric.name, gradientLength: 180, gradientOpacity: 1 },
       },
     },
   };

@@ -19,7 +19,8 @@ import { sorted } from './where.ts';
 const rowsAtMost = 200;
 const axesAtMost = 6;
 
-const own = `main { max-width: 1240px; } .wide svg { max-width: none; } td.best { font-weight: 700; }
+const own = `main { max-width: 1240px; } .wide svg { max-width: none; }
+.wide text { paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; } td.best { font-weight: 700; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 16px; margin-top: 16px; }
 .charts section { margin: 0; } .imp { width: auto; } .imp .bar { width: 220px; }
 @media (max-width: 520px) { .charts { grid-template-columns: 1fr; } }`;
@@ -91,11 +92,11 @@ async function draw(charts: readonly Chart[]): Promise<Html[]> {
 
 /** A tenth of a pixel is enough, and what a thousand lines say to a screen reader, the table says better. */
 function slim(svg: string): string {
+  const short = (number: string) => String(Math.round(Number(number) * 10) / 10);
   return svg
-    .replaceAll(/ d="[^"]*"/g, (path) =>
-      path.replaceAll(/-?\d+\.\d{2,}(e-?\d+)?/g, (text) => `${Math.round(Number(text) * 10) / 10}`),
-    )
-    .replaceAll(/<path aria-label="[^"]*" role="graphics-symbol" aria-roledescription="[^"]*"/g, '<path');
+    .replaceAll(/ d="[^"]*"/g, (path) => path.replaceAll(/-?\d+\.\d{2,}(e-?\d+)?/g, short))
+    .replaceAll(/<path class="(fore|back)ground" aria-hidden="true" d="[^"]*"( display="none")?\/>/g, '')
+    .replaceAll(/(?<=<(path|g)\b[^>]*) (role|class|aria-[a-z]+)="[^"]*"/g, '');
 }
 
 async function parallel(
@@ -113,7 +114,7 @@ async function parallel(
     ...shown.map((name) => ({ name, value: parameter(name) })),
     { name: metric, value: valueOf(metric, namesIn(runs)) },
   ];
-  const chart = parallelChart(runs, axes);
+  const chart = parallelChart(runs.toReversed(), axes); // the best is drawn last, above the others
   const left = names.length - shown.length;
   const note =
     left > 0

@@ -64,5 +64,6 @@ export function scalarText(value: Scalar | undefined): string {
 
 export function numberText(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return String(value);
+  if (value !== 0 && Math.abs(value) < 1e-4) return value.toExponential(2).replace(/\.?0+e/, 'e');
   return String(Number(value.toPrecision(4)));
 }
