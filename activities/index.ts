@@ -13,6 +13,7 @@ import type { PrepareDeps } from './prepare/index.ts';
 import { createRetrain } from './retrain/index.ts';
 import type { RetrainDeps } from './retrain/index.ts';
 import { createSearch } from './train/search/index.ts';
+import type { Track } from './track/index.ts';
 import { createTrain } from './train/index.ts';
 import type { TrainDeps } from './train/index.ts';
 import { createQueue } from './train/queue.ts';
@@ -25,7 +26,7 @@ export type CpuDeps = DeployDeps &
   PrepareDeps &
   RetrainDeps &
   TrainDeps &
-  QueueDeps;
+  QueueDeps & { tracking: Pick<Track, 'track'> };
 
 export function createCpuActivities(deps: CpuDeps): AllActivities {
   return {
@@ -35,6 +36,7 @@ export function createCpuActivities(deps: CpuDeps): AllActivities {
     ...createTrain(deps),
     ...createSearch(deps),
     ...createQueue(deps),
+    track: deps.tracking.track,
     ...createEvaluate(deps),
     ...createApprove(deps),
     ...createDeploy(deps),

@@ -116,7 +116,13 @@ export interface QueueActivities {
   }): Promise<{ served: boolean; since: string }>;
 }
 
+export interface TrackActivities {
+  /** Tells a tracking server what the records say; null when there is none. Never fails but by cancellation. */
+  track(input: { lifecycleId: string }): Promise<object | null>;
+}
+
 export type AllActivities = StageActivities &
+  TrackActivities &
   SearchActivities &
   QueueActivities &
   ApproveActivities &

@@ -35,6 +35,8 @@ export interface DevServerOptions {
   /** 0 takes a free one. */
   port?: number;
   uiPort?: number;
+  /** Dynamic config over ours: tests lower limits by it. */
+  settings?: Record<string, number>;
   log?: Logger;
 }
 
@@ -69,7 +71,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
   const port = options.port || (await freePort(0));
   const uiPort = options.uiPort || (await freePort(0));
   const logged = await stat(logPath(home)).then(({ size }) => size, unlessCode('ENOENT', 0));
-  const pid = await launch(path, home, port, uiPort);
+  const pid = await launch(path, home, port, uiPort, options.settings ?? {});
   const note = { pid, address: `127.0.0.1:${port}`, uiUrl: `http://127.0.0.1:${uiPort}`, origin };
   await writeFile(join(home, 'temporal.json'), JSON.stringify(note));
   await untilAnswers(note, home, logged);
@@ -87,13 +89,24 @@ export async function stopSurvivor(home: string): Promise<boolean> {
 const logPath = (home: string): string => join(home, 'temporal.log');
 
 /** In a group of its own: Ctrl-C reaches the workers first, which still need their server to drain. */
-async function launch(path: string, home: string, port: number, uiPort: number): Promise<number> {
+async function launch(
+  path: string,
+  home: string,
+  port: number,
+  uiPort: number,
+  settings: Record<string, number>,
+): Promise<number> {
   const log = await open(logPath(home), 'a');
   try {
     const args = ['--ip', '127.0.0.1', '--port', `${port}`, '--ui-port', `${uiPort}`, '--log-level', 'warn'];
+    const own = Object.entries(settings).flatMap(([key, value]) => [
+      '--dynamic-config-value',
+      `${key}=${value}`,
+    ]);
+    const database = ['--db-filename', join(home, 'temporal.db')];
     const child = spawn(
       path,
-      ['server', 'start-dev', '--db-filename', join(home, 'temporal.db'), ...args, ...tuning, ...attributes],
+      ['server', 'start-dev', ...database, ...args, ...tuning, ...own, ...attributes],
       { stdio: ['ignore', log.fd, log.fd], detached: true },
     );
     child.unref();
@@ -123,7 +136,7 @@ async function untilAnswers({ pid, address }: Note, home: string, logged: number
     // Should a later release word it differently: a server that lost its port has ended within 3 s.
     return /^(Temporal )?Server:/m.test(text) || Date.now() - started > 3_000;
   };
-  while (Date.now() - started < 30_000) {
+  while (Date.now() - started < 120_000) {
     if (!isAlive(pid)) break;
     if ((await announced()) && (await answers(address, 1_000))) return;
     await sleep(25);

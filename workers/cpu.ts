@@ -7,6 +7,7 @@
 import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createCpuActivities } from '../activities/index.ts';
+import { createTrack, environmentOf } from '../activities/track/index.ts';
 import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { taskQueues } from '../contracts/search.ts';
 import { forkModule } from '../infra/child.ts';
@@ -14,6 +15,7 @@ import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
 import { postJson } from '../infra/http.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
+import { Mlflow } from '../infra/mlflow.ts';
 import { score } from '../infra/onnx/score.ts';
 import { revive } from '../infra/revive.ts';
 import { openStore } from '../infra/store/open.ts';
@@ -34,6 +36,9 @@ await store
   .catch((error: unknown) =>
     log.warn({ err: error }, 'what killed processes left in the store lies there still'),
   );
+const lateAlias = (error: unknown) => log.warn({ err: error }, 'MLflow hears of the slots with the next run');
+const mlflow = config.mlflow && new Mlflow(config.mlflow);
+const tracking = createTrack({ store, mlflow, log });
 try {
   const worker = await Worker.create({
     connection,
@@ -46,6 +51,9 @@ try {
       workDir,
       cacheDir: config.cacheHome,
       costPerHour: config.costPerHour,
+      tracking,
+      trackingEnvironment: environmentOf(tracking, config.mlflow),
+      onSlots: (model) => void tracking.trackAliases({ model }).catch(lateAlias),
       forkModule,
       openDuckDb: (spillDir) => openDuckDb({ ...config.duckdb, spillDir }),
       score,

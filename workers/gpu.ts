@@ -7,12 +7,14 @@
 import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createGpuActivities } from '../activities/index.ts';
+import { createTrack, environmentOf } from '../activities/track/index.ts';
 import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { taskQueues } from '../contracts/search.ts';
 import { forkModule } from '../infra/child.ts';
 import { ConfigError, readConfig } from '../infra/config.ts';
 import { deviceUse, findDevices, leaseDevices } from '../infra/devices.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
+import { Mlflow } from '../infra/mlflow.ts';
 import { openStore } from '../infra/store/open.ts';
 import { livingWorkers, registerWorker } from '../infra/worker-registry.ts';
 import { gpuSettings } from './settings.ts';
@@ -42,6 +44,8 @@ const unregister = await registerWorker(
   (error) => log.warn({ err: error }, 'the store does not hear that this worker lives'),
 );
 log.info({ devices }, `training on ${devices.length} devices`);
+const mlflow = config.mlflow && new Mlflow(config.mlflow);
+const tracking = createTrack({ store, mlflow, log });
 try {
   const worker = await Worker.create({
     connection,
@@ -50,6 +54,7 @@ try {
     activities: createGpuActivities({
       ...{ store, workDir, costPerHour, forkModule },
       cacheDir: config.cacheHome,
+      trackingEnvironment: environmentOf(tracking, config.mlflow),
       devices: {
         ...leaseDevices(devices),
         use: deviceUse,

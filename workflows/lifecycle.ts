@@ -10,6 +10,7 @@ import {
   executeChild,
   getExternalWorkflowHandle,
   isCancellation,
+  log,
   patched,
   setHandler,
   workflowInfo,
@@ -28,7 +29,7 @@ import { approval } from './approval.ts';
 import { settledSignal } from './messages.ts';
 import { Progress } from './progress.ts';
 import { rollout } from './rollout.ts';
-import { onCpu, quick } from './stages.ts';
+import { aside, onCpu, quick } from './stages.ts';
 import { reuseOf, cacheText } from './reuse.ts';
 import { count } from './text.ts';
 import { trained } from './training.ts';
@@ -47,10 +48,12 @@ export async function lifecycle(plan: LifecyclePlan): Promise<LifecycleOutcome> 
     const outcome = await belt(plan, progress);
     progress.finish(outcome.status);
     await tellModel(plan, outcome.status);
+    await tracked(plan);
     return outcome;
   } catch (error) {
     const status = isCancellation(error) ? 'cancelled' : 'failed';
     await CancellationScope.nonCancellable(() => tellModel(plan, status));
+    if (status === 'failed') await tracked(plan);
     throw error;
   }
 }
@@ -163,6 +166,18 @@ async function decide(
   const who = verdict.policy === 'auto' ? 'policy' : verdict.decisions.map((one) => one.by).join(', ');
   progress.note(who === '' ? verdict.status : `${verdict.status} by ${who}`);
   return verdict;
+}
+
+/** Told last, so that a tracking server which is down keeps nobody waiting. */
+async function tracked({ lifecycleId }: LifecyclePlan): Promise<void> {
+  // 0.3.0: until then nothing was tracked.
+  if (!patched('tracked')) return;
+  try {
+    // How the run ended is decided: a cancellation comes too late.
+    await CancellationScope.nonCancellable(() => aside.track({ lifecycleId }));
+  } catch (error) {
+    log.warn('the tracking server was not told', { lifecycleId, error: String(error) });
+  }
 }
 
 /** A lifecycle that nobody owns (a test's) has nobody to tell; nor has one whose entity was deleted. */

@@ -84,3 +84,12 @@ export const onTick = proxyActivities<Pick<AllActivities, 'monitor' | 'retrain' 
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 10 },
 });
+
+// A copy for people: a few tries, and the run ends without it.
+export const aside = proxyActivities<Pick<AllActivities, 'track'>>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '10 minutes',
+  scheduleToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '10 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '30 seconds', maximumAttempts: 5 },
+});

@@ -23,6 +23,8 @@ export interface DeployDeps extends PackageDeps, SlotsDeps, RecallDeps {
   models: ModelMessages;
   /** Creates the model's monitoring Schedule, or changes its interval. */
   schedule(model: string, everyMs: number): Promise<void>;
+  /** Told when slots have moved, for copies elsewhere; nobody waits for it. */
+  onSlots?(model: string): void;
 }
 
 export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> & DeployActivities {
@@ -57,7 +59,10 @@ export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> 
       return observe(store, input, project.rollout, project.task);
     },
     writeVersion: (record) => writeVersion(store, parse(VersionRecord, record)),
-    writeSlots: (slots) => writeSlots(deps, parse(Slots, slots)),
+    writeSlots: async (slots) => {
+      await writeSlots(deps, parse(Slots, slots));
+      deps.onSlots?.(slots.model);
+    },
     writeQuarantine: (record) => writeQuarantine(store, record),
     recall: ({ model }) => recall(deps, model),
     watch: ({ model, everyMs }) => deps.schedule(model, everyMs),

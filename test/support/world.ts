@@ -5,7 +5,7 @@
  * Every run is remembered, so that the file can end by replaying each of them.
  */
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,10 +15,10 @@ import type { AllActivities } from '../../contracts/activities.ts';
 import type { ApprovalRecord } from '../../contracts/approval.ts';
 import type { LifecyclePlan, Output } from '../../contracts/lifecycle.ts';
 import type { Disposition, TriggerRequest } from '../../contracts/model.ts';
-import { searchAttributes, taskQueues } from '../../contracts/search.ts';
+import { taskQueues } from '../../contracts/search.ts';
 import type { Slots, VersionRecord } from '../../contracts/serving.ts';
 import { readConfig } from '../../infra/config.ts';
-import { findTemporalCli } from '../../infra/dev-server.ts';
+import { startDevServer } from '../../infra/dev-server.ts';
 import { findLifecycle, modelsOf } from '../../infra/temporal.ts';
 import { workflowBundle } from '../../infra/workflow-bundle.ts';
 import { cpuSettings } from '../../workers/settings.ts';
@@ -61,19 +61,10 @@ export async function openWorld(limits: Record<string, number> = {}): Promise<Wo
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const { cacheHome } = readConfig({});
   const bundle = await workflowBundle(join(tmpdir(), 'esteira-test-bundles'));
-  const { path } = await findTemporalCli(cacheHome);
-  const env = await TestWorkflowEnvironment.createLocal({
-    server: {
-      executable: { type: 'existing-path', path },
-      extraArgs: [
-        ...Object.entries(searchAttributes).flatMap(([name, type]) => [
-          '--search-attribute',
-          `${name}=${type === 'INT' ? 'Int' : 'Keyword'}`,
-        ]),
-        ...Object.entries(limits).flatMap(([key, limit]) => ['--dynamic-config-value', `${key}=${limit}`]),
-      ],
-    },
-  });
+  const home = await mkdtemp(join(tmpdir(), 'esteira-world-'));
+  // Not the library's own way to start one, which gives it five seconds.
+  const server = await startDevServer({ home, cacheHome, settings: limits });
+  const env = await TestWorkflowEnvironment.createFromExistingServer({ address: server.address });
   const told: Told = { slots: [], versions: [], records: [], dispositions: [] };
   return {
     env,
@@ -108,7 +99,11 @@ export async function openWorld(limits: Record<string, number> = {}): Promise<Wo
         );
       }
     },
-    close: () => env.teardown(),
+    async close() {
+      await env.teardown();
+      await server.stop();
+      await rm(home, { recursive: true, force: true });
+    },
   };
 }
 
@@ -137,6 +132,7 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     prepare: async () => ({ manifest: artifact, rows: { train: 70, validation: 10, holdout: 20 } }),
     trial: async ({ trial }) => ({ trial, state: 'done', value: trial, best: trial === 1 }),
     chooseTrial: async () => ({ model: artifact, metrics: {}, steps: 1, seconds: 1 }),
+    track: async () => null,
     awaitWorker: async () => ({ served: true, since: '2001-02-01T00:00:00.000Z' }),
     train: async () => ({ model: artifact, metrics: {}, steps: 1, seconds: 1 }),
     evaluate: async () => scorecard,
