@@ -32,7 +32,7 @@ const pytorch = {
   parameters: { hidden, epochs: 3, batch_size: 16_384, patience: 5 },
 };
 
-export async function gpu(home: string): Promise<Row[]> {
+export async function gpu(): Promise<Row[]> {
   const devices = await findDevices();
   const belt = await openBelt();
   try {
@@ -40,7 +40,7 @@ export async function gpu(home: string): Promise<Row[]> {
     const rows: Row[] = [];
     for (const [name, trainer] of Object.entries({ embedded, pytorch })) {
       for (const device of devices.length > 0 ? ['cpu', 'gpu'] : ['cpu']) {
-        const given = { belt, devices, made, cacheDir: home, run: rows.length + 1 };
+        const given = { belt, devices, made, run: rows.length + 1 };
         rows.push(
           await measured(`${name} on ${device}`, { ...trainer, device }, given).catch((error: unknown) =>
             just(`${name} on ${device}: ${String(error).split('\n')[0]!.slice(0, 80)}`, NaN, 's'),
@@ -58,21 +58,15 @@ interface Given {
   belt: Belt;
   devices: Device[];
   made: Output<'prepare'>;
-  cacheDir: string;
   run: number;
 }
 
-async function measured(
-  name: string,
-  trainer: object,
-  { belt, devices, made, cacheDir, run }: Given,
-): Promise<Row> {
+async function measured(name: string, trainer: object, { belt, devices, made, run }: Given): Promise<Row> {
   const lifecycleId = `lifecycle/tested/${run}`;
   const project = await pin(belt, projectOf({ features: flightFeatures, trainer }));
   const pool = { ...leaseDevices(devices), use: deviceUse, most: async () => devices.length };
   const { train } = createTrain({
     ...belt,
-    cacheDir,
     forkModule,
     ...(devices.length > 0 && { devices: pool }),
   });

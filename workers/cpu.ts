@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createCpuActivities } from '../activities/index.ts';
-import { createTrack, environmentOf } from '../activities/track/index.ts';
+import { createTrack } from '../activities/track/index.ts';
 import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { taskQueues } from '../contracts/search.ts';
 import { forkModule } from '../infra/child.ts';
@@ -18,9 +18,11 @@ import { createLogger, temporalLogger } from '../infra/log.ts';
 import { Mlflow } from '../infra/mlflow.ts';
 import { score } from '../infra/onnx/score.ts';
 import { revive } from '../infra/revive.ts';
+import { pythonEnvironment } from '../infra/python-environment.ts';
 import { openStore } from '../infra/store/open.ts';
 import { connect, findLifecycle, modelsOf, pollersOf, scheduleMonitor } from '../infra/temporal.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
+import { environmentOf } from './tracking.ts';
 import { cpuSettings, reviveMs } from './settings.ts';
 
 const config = readConfig();
@@ -49,7 +51,7 @@ try {
       store,
       log,
       workDir,
-      cacheDir: config.cacheHome,
+      pythonEnvironment: (order, say, signal) => pythonEnvironment(config.cacheHome, order, say, signal),
       costPerHour: config.costPerHour,
       tracking,
       trackingEnvironment: environmentOf(tracking, config.mlflow),

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createGpuActivities } from '../activities/index.ts';
-import { createTrack, environmentOf } from '../activities/track/index.ts';
+import { createTrack } from '../activities/track/index.ts';
 import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { taskQueues } from '../contracts/search.ts';
 import { forkModule } from '../infra/child.ts';
@@ -15,8 +15,10 @@ import { ConfigError, readConfig } from '../infra/config.ts';
 import { deviceUse, findDevices, leaseDevices } from '../infra/devices.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
 import { Mlflow } from '../infra/mlflow.ts';
+import { pythonEnvironment } from '../infra/python-environment.ts';
 import { openStore } from '../infra/store/open.ts';
 import { livingWorkers, registerWorker } from '../infra/worker-registry.ts';
+import { environmentOf } from './tracking.ts';
 import { gpuSettings } from './settings.ts';
 
 const config = readConfig();
@@ -53,7 +55,7 @@ try {
     taskQueue: taskQueues.gpu,
     activities: createGpuActivities({
       ...{ store, workDir, costPerHour, forkModule },
-      cacheDir: config.cacheHome,
+      pythonEnvironment: (order, say, signal) => pythonEnvironment(config.cacheHome, order, say, signal),
       trackingEnvironment: environmentOf(tracking, config.mlflow),
       devices: {
         ...leaseDevices(devices),

@@ -10,12 +10,9 @@ import type { Artifact } from '../../contracts/artifact.ts';
 import { TrialRecord } from '../../contracts/experiment.ts';
 import { failedWith, parse, rootFailure } from '../../contracts/failures.ts';
 import { PinnedProject } from '../../contracts/project.ts';
-import type { MlflowSettings } from '../../infra/config.ts';
-import { trackingEnvironment } from '../../infra/mlflow.ts';
 import type { Mlflow } from '../../infra/mlflow.ts';
 import { readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
-import type { Place } from '../lease.ts';
 import { recordKey } from '../record.ts';
 import { DeployRecord, EvaluateRecord, lifecycleFacts, TrainRecord, trialFacts } from './mapping.ts';
 import { followSlots, registerVersion } from './models.ts';
@@ -87,17 +84,6 @@ export function createTrack(deps: TrackDeps): Track {
       }, log);
       return null;
     },
-  };
-}
-
-/** What a trainer is given so that what it logs itself lands in its training's run. Nothing when nothing is tracked. */
-export function environmentOf(track: Pick<Track, 'openTrackingRun'>, settings: MlflowSettings | undefined) {
-  return async (lifecycleId: string, place: Place): Promise<Record<string, string>> => {
-    const trial = place.startsWith('search/') ? Number(place.slice('search/'.length)) : undefined;
-    // A reproduction is nobody's run.
-    const ours = settings && lifecycleId.startsWith('lifecycle/');
-    const opened = ours && (await track.openTrackingRun({ lifecycleId, trial }));
-    return opened ? trackingEnvironment(settings, opened.runId) : {};
   };
 }
 

@@ -30,7 +30,7 @@ import type { Checkpoints } from './checkpoints.ts';
 import { leased } from './leased.ts';
 import type { DevicePool } from './leased.ts';
 import { launch } from './launch.ts';
-import type { Launch } from './launch.ts';
+import type { Launch, LaunchDeps } from './launch.ts';
 import { Beat, finite, TrainingListener } from './listener.ts';
 import type { Judge } from './listener.ts';
 import { packageModel } from './package-model.ts';
@@ -42,8 +42,8 @@ import type { Trained } from './trainer-process.ts';
 export interface TrainDeps {
   store: Store;
   workDir: string;
-  /** For Python environments. */
-  cacheDir: string;
+  /** As infra/python-environment.ts has it. */
+  pythonEnvironment: LaunchDeps['pythonEnvironment'];
   /** Of a gpu worker; a cpu worker has none, and trains without. */
   devices?: DevicePool;
   /** Of this worker, in any currency; undefined where nobody counts. */

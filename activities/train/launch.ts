@@ -11,8 +11,7 @@ import { codeDigest, nodeDigest } from '../../infra/code-digest.ts';
 import { sha256 } from '../../infra/digest.ts';
 import { canonicalJson, readBytes } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
-import { pythonEnvironment } from './environment.ts';
-import type { Say } from './environment.ts';
+import type { EnvironmentOrder, PythonEnvironment, Say } from '../../infra/python-environment.ts';
 
 export interface Launch {
   url: URL;
@@ -27,8 +26,8 @@ export interface Launch {
 
 export interface LaunchDeps {
   store: Pick<Store, 'readBlob'>;
-  /** Where Python environments are kept. */
-  cacheDir: string;
+  /** As infra/python-environment.ts has it: built once, kept in the cache. */
+  pythonEnvironment(order: EnvironmentOrder, say: Say, signal: AbortSignal): Promise<PythonEnvironment>;
 }
 
 /** The kit for scripts, and the trainers that ship. */
@@ -57,7 +56,7 @@ export async function launch(
       code,
     };
   }
-  return python(trainer, deps.cacheDir, codeFolder, code, say, signal);
+  return python(trainer, deps, codeFolder, code, say, signal);
 }
 
 function embedded(): Launch {
@@ -70,7 +69,7 @@ function embedded(): Launch {
 
 async function python(
   trainer: PythonTrainer,
-  cacheDir: string,
+  deps: LaunchDeps,
   codeFolder: string,
   code: string,
   say: Say,
@@ -85,7 +84,7 @@ async function python(
   const lock = bare ? '' : await readFile(lockPath, 'utf8');
   const kitText = await readFile(new URL('esteira_trainer.py', kit), 'utf8');
   const order = { lock, lockName, python: trainer.python, systemPackages: trainer.systemPackages };
-  const { python: interpreter, info } = await pythonEnvironment(cacheDir, order, say, signal);
+  const { python: interpreter, info } = await deps.pythonEnvironment(order, say, signal);
   return {
     url: new URL('./command-trainer.ts', import.meta.url),
     args: [JSON.stringify([interpreter, script])],

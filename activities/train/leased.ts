@@ -3,7 +3,7 @@ import { permanent } from '../../contracts/failures.ts';
 import type { Device } from '../../contracts/trainer.ts';
 import type { Trainer } from '../../contracts/training.ts';
 import type { DeviceLeases, DeviceUse } from '../../infra/devices.ts';
-import type { Say } from './environment.ts';
+import type { Say } from '../../infra/python-environment.ts';
 
 export interface DevicePool extends DeviceLeases {
   /** How busy some are; undefined where nothing can be asked. */

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { exampleProject } from '../../client/template.ts';
-import { pinFiles } from '../../infra/project-code.ts';
-import { openFileStore } from '../../infra/store/file.ts';
 import { pinProject, ProjectError, projectSchema, readProject } from '../../infra/project-file.ts';
 
 const template = exampleProject('orders')['esteira.yaml']!;
@@ -215,43 +213,6 @@ test('a query may be a file; one that is missing is told with the file that was 
   assert.match(message, /did you mean orders\.sql\?/);
   await writeFile(join(folder, 'order.sql'), 'SELECT 2');
   assert.equal((await readProject(folder)).sql, 'SELECT 2');
-});
-
-test('a lock without an exact version is told with its line; files are pinned as they are, and no link leads out', async () => {
-  const python = '{ backend: python, script: train.py, requirements: lock.txt, files: [lib/*.py] }';
-  const text = edited('{ backend: onnx, epochs: 8, batchSize: 128, learningRate: 0.01, seed: 1 }', python);
-  const folder = await written(text, {
-    'train.py': 'print(1)',
-    'lock.txt': '# two\nnumpy==2.0.0\nscipy>=1\n',
-  });
-  await mkdir(join(folder, 'lib'));
-  await writeFile(join(folder, 'lib', 'own.py'), 'x = 1');
-  const { message } = await refusalOf(folder);
-  assert.equal(message.split('\n').length, 1);
-  assert.match(message, literal('lock.txt:3: "scipy>=1" has no exact version; write name==1.2.3'));
-
-  await writeFile(
-    join(folder, 'lock.txt'),
-    'numpy==2.0.0 \\\n    --hash=sha256:abc\nscipy[x]==1.1 ; python_version > "3"\n',
-  );
-  const { project } = await readProject(folder);
-  const store = await openFileStore(pathToFileURL(join(folder, 'store')).href);
-  const files = await pinFiles(project, folder, store);
-  assert.deepEqual(
-    files.map(({ path }) => path),
-    ['lib/own.py', 'lock.txt', 'train.py'],
-  );
-  await store.close();
-
-  await rm(join(folder, 'train.py'));
-  await writeFile(join(folder, 'tran.py'), '');
-  const missing = (await refusalOf(folder)).message;
-  assert.match(missing, /trainer\.script is "train\.py", and .* has no such file, did you mean tran\.py\?/);
-  await symlink('/etc/hostname', join(folder, 'train.py'));
-  assert.match(
-    (await refusalOf(folder)).message,
-    /trainer\.script is "train\.py", a file outside the project's folder/,
-  );
 });
 
 test('a folder without a project, and a path without a folder, say what to do', async () => {

@@ -112,13 +112,17 @@ function conformance(kind: string, uri: string, damage: (artifact: Artifact) => 
       assert.equal(await store.swap('slots/none.json', 'x', first), undefined);
     });
 
-    test('counting by compare-and-swap from three processes loses no step', { timeout: 480_000 }, async () => {
-      const times = 20;
-      await Promise.all(
-        [1, 2, 3].map(() => child('count-up.ts', uri, cacheDir, 'race/count', String(times))),
-      );
-      assert.equal(await text(store, 'race/count'), String(3 * times));
-    });
+    test(
+      'counting by compare-and-swap from three processes loses no step',
+      { timeout: 480_000 },
+      async () => {
+        const times = 20;
+        await Promise.all(
+          [1, 2, 3].map(() => child('count-up.ts', uri, cacheDir, 'race/count', String(times))),
+        );
+        assert.equal(await text(store, 'race/count'), String(3 * times));
+      },
+    );
 
     test('96 MB stream through in bounded memory, as a blob and as a named object', async () => {
       const artifact = await store.putBlob(megabytes(96), 'application/octet-stream');

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import type { LaunchDeps } from '../../activities/train/launch.ts';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { Project } from '../../contracts/project.ts';
 import type { PinnedProject } from '../../contracts/project.ts';
 import type { z } from 'zod';
 import { sha256 } from '../../infra/digest.ts';
 import { openDuckDb } from '../../infra/duckdb.ts';
+import { pythonEnvironment } from '../../infra/python-environment.ts';
 import { openStore } from '../../infra/store/open.ts';
 import { canonicalJson, putJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
@@ -20,7 +22,7 @@ export interface Bench {
   deps: {
     store: Store;
     workDir: string;
-    cacheDir: string;
+    pythonEnvironment: LaunchDeps['pythonEnvironment'];
     openDuckDb(spillDir: string): ReturnType<typeof openDuckDb>;
     log: { warn(about: object, message: string): void };
     findLifecycle(): Promise<null>;
@@ -44,7 +46,7 @@ export async function openBench(): Promise<Bench> {
     deps: {
       store,
       workDir: join(folder, 'work'),
-      cacheDir: join(folder, 'cache'),
+      pythonEnvironment: (order, say, signal) => pythonEnvironment(join(folder, 'cache'), order, say, signal),
       openDuckDb: (spillDir) => openDuckDb({ memory: '256MB', threads: 2, spillDir }),
       log: { warn: () => {} },
       findLifecycle: async () => null,

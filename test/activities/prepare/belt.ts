@@ -10,6 +10,8 @@ import type { Input, Output } from '../../../contracts/lifecycle.ts';
 import type { PinnedProject } from '../../../contracts/project.ts';
 import { Project } from '../../../contracts/project.ts';
 import { createPrepare } from '../../../activities/prepare/index.ts';
+import { pythonEnvironment } from '../../../infra/python-environment.ts';
+import type { LaunchDeps } from '../../../activities/train/launch.ts';
 import { openDuckDb, quoteLiteral } from '../../../infra/duckdb.ts';
 import { canonicalJson, putJsonBlob } from '../../../infra/store/json.ts';
 import { openFileStore } from '../../../infra/store/file.ts';
@@ -20,7 +22,9 @@ export async function openBelt() {
   const folder = await mkdtemp(join(tmpdir(), 'esteira-stages-'));
   const store = await openFileStore(pathToFileURL(join(folder, 'store')).href);
   const openDb = (spillDir: string) => openDuckDb({ memory: '1GB', threads: 2, spillDir });
-  return { folder, store, workDir: join(folder, 'work'), cacheDir: join(folder, 'cache'), openDuckDb: openDb };
+  const environment: LaunchDeps['pythonEnvironment'] = (order, say, signal) =>
+    pythonEnvironment(join(folder, 'cache'), order, say, signal);
+  return { folder, store, workDir: join(folder, 'work'), pythonEnvironment: environment, openDuckDb: openDb };
 }
 export type Belt = Awaited<ReturnType<typeof openBelt>>;
 

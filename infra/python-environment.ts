@@ -12,15 +12,15 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { EnvironmentInfo } from '../../contracts/experiment.ts';
-import { permanent } from '../../contracts/failures.ts';
-import { childEnvironment } from '../../infra/config.ts';
-import { sha256 } from '../../infra/digest.ts';
-import { hasCode, unlessCode } from '../../infra/errno.ts';
-import { failpoint } from '../../infra/failpoint.ts';
-import { fateOf, ownName } from '../../infra/local.ts';
-import { unpinned } from '../../infra/requirements.ts';
-import { canonicalJson } from '../../infra/store/json.ts';
+import { EnvironmentInfo } from '../contracts/experiment.ts';
+import { permanent } from '../contracts/failures.ts';
+import { childEnvironment } from './config.ts';
+import { sha256 } from './digest.ts';
+import { hasCode, unlessCode } from './errno.ts';
+import { failpoint } from './failpoint.ts';
+import { fateOf, ownName } from './local.ts';
+import { unpinned } from './requirements.ts';
+import { canonicalJson } from './store/json.ts';
 
 export interface EnvironmentOrder {
   /** The lock's text, and its name for messages. */
