@@ -1,7 +1,8 @@
 /** The trainers that ship, each with the packages of its own lock, on a thousand rows. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import type { TrainerRequest } from '../../../contracts/trainer.ts';
@@ -188,4 +189,16 @@ test('pytorch-sequence: recurrent and attending, several classes', async (t) => 
   }
   const refused = await train(multiclass, { steps: 3 });
   assert.match(refused.log, /must divide the 1 numeric columns/);
+});
+
+test('the script of docs/trainers.md trains a model', async (t) => {
+  const found = await interpreterOf('scikit-learn');
+  if ('absent' in found) return void t.skip(found.absent);
+  const docs = await readFile('docs/trainers.md', 'utf8');
+  const [, text] = /^```python\n(# train\.py\n[^]*?)^```/m.exec(docs)!;
+  const script = join(belt.folder, 'train.py');
+  await writeFile(script, text!);
+  const run = await drive(binary, { ...found, script, request: { parameters: { epochs: 5, alpha: 0.001 } } });
+  await accepted(binary, run);
+  assert.equal(said(run, 'progress').length, 5);
 });

@@ -9,7 +9,7 @@ import { TrainerEvent } from '../../../../contracts/trainer.ts';
 import type { TrainerRequest } from '../../../../contracts/trainer.ts';
 import type { ReadyTrainer } from '../../../../contracts/training.ts';
 import { checkAgreement } from '../../../../activities/train/agreement.ts';
-import { pythonEnvironment } from '../../../../activities/train/environment.ts';
+import { pythonEnvironment } from '../../../../infra/python-environment.ts';
 import { packageModel } from '../../../../activities/train/package-model.ts';
 import { forkModule } from '../../../../infra/child.ts';
 import type { Child, Exit } from '../../../../infra/child.ts';
@@ -72,8 +72,8 @@ export async function interpreterFor(
     return await pythonEnvironment(cacheHome, order, () => {}, new AbortController().signal);
   } catch (error) {
     // No Python, or no registry: a machine without them cannot run these tests, and they say so.
-    if (failedWith(error, 'EnvironmentFailed')) return { absent: error.message };
-    if (error instanceof Error && error.message.includes('cannot be built')) return { absent: error.message };
+    const message = error instanceof Error ? error.message : '';
+    if (failedWith(error, 'EnvironmentFailed') || /cannot be built/.test(message)) return { absent: message };
     throw error;
   }
 }
