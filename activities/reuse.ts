@@ -71,9 +71,7 @@ export async function reused<S extends Stage>(
   const digests = digestsOf(origin);
   const key = `cache/${stage}/${sha256(canonicalJson(digests))}`;
   const model = lifecycleId.split('/')[1]!;
-  const why = reuse
-    ? await missed(store, `cache/${stage}/last/${model}.json`, digests)
-    : 'made anew, as asked';
+  const why = reuse ? await missed(store, `cache/${stage}/last/${model}.json`, digests) : 'turned off';
   const claim = reuse ? await claimed(store, key, lifecycleId, lease.holder) : undefined;
   if (claim && 'entry' in claim) {
     const hit = {

@@ -126,7 +126,7 @@ function environment(config: Config, { address, namespace, servingUrl, store }: 
     ESTEIRA_HOME: config.home,
     ESTEIRA_CACHE: config.cacheHome,
     ESTEIRA_SERVING_PORT: new URL(servingUrl).port,
-    ...(config.gpus && { ESTEIRA_GPUS: config.gpus.join(',') }),
+    ...(config.gpus && { ESTEIRA_GPUS: config.gpus.join(',') || 'none' }),
   };
 }
 

@@ -87,10 +87,10 @@ const variables = {
   ESTEIRA_GPUS: {
     schema: z
       .string()
-      .regex(/^[0-9]{1,3}(,[0-9]{1,3})*$/)
-      .transform((text) => [...new Set(text.split(',').map(Number))])
+      .regex(/^(none|[0-9]{1,3}(,[0-9]{1,3})*)$/)
+      .transform((text) => (text === 'none' ? [] : [...new Set(text.split(',').map(Number))]))
       .optional(),
-    allowed: 'indices of devices, such as 0 or 0,1',
+    allowed: 'indices of devices, such as 0 or 0,1, or none',
   },
   ESTEIRA_COST_PER_HOUR: {
     schema: z.coerce.number().positive().max(1e9).optional(),

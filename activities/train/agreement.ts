@@ -48,8 +48,9 @@ export async function checkAgreement(
   if (bad.length > (1 - shareAtLeast) * said.length) {
     const at = off.findIndex(({ outside }) => outside);
     const model = Array.from(answers.subarray(at * width, (at + 1) * width)).map(short);
+    const framework = [said[at]!].flat().map(short).join(', ');
     throw refused(
-      `the ONNX model and its framework part on ${bad.length} of ${said.length} validation rows: for row ${at} the framework says ${[said[at]!].flat().map(short)}, the model ${model}`,
+      `the ONNX model and its framework part on ${bad.length} of ${said.length} validation rows: for row ${at} the framework says ${framework}, the model ${model.join(', ')}`,
     );
   }
   return { rows: said.length, worst };

@@ -98,14 +98,14 @@ test('a result whose bytes are damaged is made anew', async () => {
   // The store itself refuses to serve such bytes; the stage says that it worked, and why.
   if (again instanceof Error) assert.fail(again.message);
   assert.equal(again.train.cache?.hit, false);
-  assert.match(again.train.cache!.why, /is damaged or gone/);
+  assert.match(again.train.cache.why, /is damaged or gone/);
 });
 
 test('two equal runs at once do the work once', async () => {
   await bench.write('rows.csv', csv(800));
   const both = await Promise.all([walk(), walk()]);
   for (const stage of stages) {
-    assert.deepEqual(both.map((notes) => notes[stage].cache?.hit).toSorted(), [false, true], stage);
+    assert.equal(both.filter((notes) => notes[stage].cache?.hit).length, 1, stage);
   }
 });
 

@@ -12,7 +12,7 @@ import { january } from '../support/stage.ts';
 import { until } from '../support/until.ts';
 
 let belt: Belt;
-before(async () => (belt = await openBelt()));
+before(async () => (belt = await openBelt({ ESTEIRA_GPUS: 'none' })));
 after(() => belt.close());
 
 const resultOf = async (lifecycleId: string, stage: string) => {

@@ -38,7 +38,10 @@ def network() -> keras.Model:
             keras.layers.Dense(size, activation="relu")(seen)
         )
     last = "softmax" if training.multiclass else "sigmoid" if training.binary else None
-    made = keras.Model(matrix, keras.layers.Dense(outputs, activation=last)(seen))
+    answer = keras.layers.Dense(outputs, activation=last)(seen)
+    if training.task == "regression":  # values are learned as distances from their mean, in standard deviations
+        answer = keras.layers.Rescaling(float(rows.label.std()) or 1.0, float(rows.label.mean()))(answer)
+    made = keras.Model(matrix, answer)
     losses = {"binary-classification": "binary_crossentropy", "regression": "mean_squared_error"}
     loss = losses.get(training.task, "sparse_categorical_crossentropy")
     made.compile(keras.optimizers.Adam(float(own.get("learning_rate", 0.001))), loss=loss)
