@@ -176,7 +176,7 @@ test('what is not there is 1 and one sentence, in words or in JSON', async () =>
 
 test('wrong usage is 2, and says what would be right', async () => {
   const wrong: [string[], RegExp][] = [
-    [['runn'], /Did you mean trigger\?/],
+    [['triger'], /Did you mean trigger\?/],
     [['run'], /missing required argument 'project'/],
     [['run', root, '--until', 'yesterday'], /'yesterday' is invalid\. Give ISO 8601/],
     [['approve', 'a/1'], /required option '--reason <text>' not specified/],

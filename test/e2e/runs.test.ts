@@ -18,7 +18,7 @@ after(() => belt.close());
 
 test(
   'a run cancelled while it trains leaves no process and no file, and the model is free again',
-  { timeout: 60_000 },
+  { timeout: 480_000 },
   async () => {
     const run = await belt.start(await belt.project('cancelled', { trainer: endless }));
     const trainers = () => runningWith(`${belt.home}/work/train-`);
@@ -45,7 +45,7 @@ test(
 
 test(
   'of two runs asked for at once, one starts; the other is merged and runs after it',
-  { timeout: 60_000 },
+  { timeout: 480_000 },
   async () => {
     const folder = await belt.project('twice');
     const ask = () => belt.esteira.run(folder, { by: 'ana', until: january.until });
