@@ -155,7 +155,10 @@ async function isWhole(store: Store, { output, details }: Entry): Promise<boolea
   const check = async (value: unknown): Promise<void> => {
     if (typeof value !== 'object' || value === null) return;
     const { success, data: artifact } = Artifact.safeParse(value);
-    if (!success) return void (await eachOf(Object.values(value), check));
+    if (!success) {
+      for (const one of Object.values(value)) await check(one);
+      return;
+    }
     if (seen.has(artifact.sha256)) return;
     seen.add(artifact.sha256);
     if (artifact.mediaType === 'application/json') {
@@ -169,8 +172,4 @@ async function isWhole(store: Store, { output, details }: Entry): Promise<boolea
     if (failedWith(error, 'DigestMismatch') || failedWith(error, 'NotFound')) return false;
     throw error;
   }
-}
-
-async function eachOf(values: unknown[], act: (value: unknown) => Promise<void>): Promise<void> {
-  for (const value of values) await act(value);
 }

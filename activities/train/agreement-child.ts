@@ -21,7 +21,11 @@ const set = await reader.read(part);
 await reader.close();
 const session = await openSession(await readFile(model));
 const until = Math.min(rows, set.rows);
-const { label, weight, ...feeds } = chunkFeeds(set, inOrder(set.rows), 0, until, { mean: 0, spread: 1 });
+const {
+  label: _label,
+  weight: _weight,
+  ...feeds
+} = chunkFeeds(set, inOrder(set.rows), 0, until, { mean: 0, spread: 1 });
 const result = await session.run(feeds, ['output']);
 const values = result['output']!.data as Float32Array;
 const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { reproduce, reproductionText } from '../../client/reproduce.ts';
+import { TrainingDetails } from '../../contracts/experiment.ts';
 import { searchWorkflowId } from '../../contracts/search.ts';
 import { StageRecord } from '../../activities/record.ts';
 import { readJson } from '../../infra/store/json.ts';
@@ -90,7 +91,7 @@ test('a queue that nobody serves is told, with its time; the cpu takes over wher
   assert.equal((await belt.esteira.outcome(fell)).status, 'deployed');
   assert.match(await resultOf(fell, 'train'), /on a cpu worker, for no gpu worker came/);
   const record = await readJson(belt.esteira.store, `runs/${fell}/train/record.json`, StageRecord);
-  assert.equal((record?.value.details['hardware'] as { device: string }).device, 'cpu');
+  assert.equal(TrainingDetails.parse(record?.value.details).hardware.device, 'cpu');
 });
 
 test('replay: this code retells every run of this file', async () => {
