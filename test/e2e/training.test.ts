@@ -65,10 +65,8 @@ test('an equal run uses results again and says so; told to, it works; after a fa
   assert.match(await resultOf(from.lifecycleId, 'prepare'), /cache hit/);
   assert.match(await resultOf(from.lifecycleId, 'train'), /cache miss: turned off$/);
 
-  const broken = await belt.project('equal', {
-    reuse: true,
-    trainer: { backend: 'onnx', learningRate: 1e30 },
-  });
+  const leaves = { backend: 'command' as const, command: [process.execPath, '-e', 'process.exit(3)'] };
+  const broken = await belt.project('equal', { reuse: true, trainer: leaves });
   await assert.rejects(belt.esteira.outcome(await belt.start(broken)));
   const mended = await belt.project('equal', { reuse: true });
   const recovered = await belt.esteira.run(mended, { by: 'ana', recover: true });
