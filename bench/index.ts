@@ -17,6 +17,7 @@ import { search } from './search.ts';
 import { serving } from './serving.ts';
 import { start } from './start.ts';
 import { steps } from './steps.ts';
+import { training } from './training.ts';
 
 /** Each is given an empty folder. */
 const measurements: Record<string, (home: string) => Promise<Row[]>> = {
@@ -25,6 +26,7 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   serving,
   runs,
   search,
+  training,
   gpu,
   flights,
 };
