@@ -193,7 +193,10 @@ test('any program may be the trainer, and is refused by name when it fails or li
     return trainWith(new MockActivityEnvironment(), input);
   };
   await assert.rejects(run('fail'), (error: Error) => {
-    return failedWith(error, 'TrainerFailed') && /code 3; its last lines:\nno such parameter: fail/.test(error.message);
+    return (
+      failedWith(error, 'TrainerFailed') &&
+      /code 3; its last lines:\nno such parameter: fail/.test(error.message)
+    );
   });
   await assert.rejects(run('lie'), (error) => failedWith(error, 'ModelRefused'));
 
