@@ -7,7 +7,7 @@ export interface RequirementFault {
 
 /** Options that say where packages come from, and not which. */
 const sources =
-  /^(--(extra-)?index-url|--find-links|-f|-i|--no-binary|--only-binary|--require-hashes|--prefer-binary)\b/;
+  /^(--no-index|--(extra-)?index-url|--find-links|-f|-i|--no-binary|--only-binary|--require-hashes|--prefer-binary)\b/;
 const pinned = /^[A-Za-z0-9][A-Za-z0-9._-]*(\[[^\]]*\])?\s*===?\s*[^*\s;]+(\s*;.*)?$/;
 
 /** @see PEP 508, and pip's requirements file format */

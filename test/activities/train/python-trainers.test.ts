@@ -27,7 +27,7 @@ after(() => rm(belt.folder, { recursive: true }));
 /** @returns what runs it, or undefined when the test is skipped */
 async function trainerOf(t: TestContext, use: ReadyTrainer) {
   const found = await interpreterOf(use);
-  if ('absent' in found) return void t.skip(found.absent);
+  if ('absent' in found) return t.skip(found.absent);
   const { python } = found;
   return (data: Data, parameters: Record<string, unknown>, order: Partial<Order> = {}) => {
     const request: Partial<TrainerRequest> = { parameters, ...order.request };
@@ -132,10 +132,9 @@ for (const [use, parameters] of boosters) {
 async function torchOf(t: TestContext, use: ReadyTrainer) {
   const lock = 'pyarrow==19.0.1\n';
   const order = { lock, lockName: 'torch.lock', python: '/usr/bin/python3', systemPackages: true };
-  if (!existsSync('/usr/lib/python3/dist-packages/torch'))
-    return void t.skip('there is no python3-torch here');
+  if (!existsSync('/usr/lib/python3/dist-packages/torch')) return t.skip('there is no python3-torch here');
   const found = await interpreterFor(order);
-  if ('absent' in found) return void t.skip(found.absent);
+  if ('absent' in found) return t.skip(found.absent);
   return (data: Data, parameters: Record<string, unknown>, order: Partial<Order> = {}) => {
     const request: Partial<TrainerRequest> = { parameters, ...order.request };
     return drive(data, { python: found.python, script: ready(use), ...order, request });
@@ -193,7 +192,7 @@ test('pytorch-sequence: recurrent and attending, several classes', async (t) => 
 
 test('the script of docs/trainers.md trains a model', async (t) => {
   const found = await interpreterOf('scikit-learn');
-  if ('absent' in found) return void t.skip(found.absent);
+  if ('absent' in found) return t.skip(found.absent);
   const docs = await readFile('docs/trainers.md', 'utf8');
   const [, text] = /^```python\n(# train\.py\n[^]*?)^```/m.exec(docs)!;
   const script = join(belt.folder, 'train.py');
