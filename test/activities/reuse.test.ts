@@ -51,7 +51,7 @@ async function walk(change: Parameters<typeof project>[0] = {}, reuse = true): P
 const stages = ['ingest', 'prepare', 'train', 'evaluate'] as const;
 const hits = (notes: Notes) => stages.map((stage) => notes[stage].cache?.hit);
 const whys = (notes: Notes) => stages.map((stage) => notes[stage].cache?.why);
-const withoutNote = <T extends { cache?: CacheNote | undefined }>({ cache: _, ...rest }: T) => rest;
+const withoutNote = <T extends { cache?: CacheNote | undefined }>({ cache: _cache, ...rest }: T) => rest;
 
 test('an equal run works nothing, and says whose results it has; its records are its own', async () => {
   const first = await walk();
