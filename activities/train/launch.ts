@@ -82,7 +82,6 @@ async function python(
   // A trainer that ships, on the machine's own packages: those are what there is.
   const bare = trainer.systemPackages && trainer.requirements === undefined;
   const lock = bare ? '' : await readFile(lockPath, 'utf8');
-  const kitText = await readFile(new URL('esteira_trainer.py', kit), 'utf8');
   const order = { lock, lockName, python: trainer.python, systemPackages: trainer.systemPackages };
   const { python: interpreter, info } = await deps.pythonEnvironment(order, say, signal);
   return {
@@ -92,12 +91,13 @@ async function python(
     env: {
       MALLOC_ARENA_MAX: undefined, // ours, for workers that wait; a trainer's threads would fight for two
       PYTHONPATH: fileURLToPath(kit),
+      OMP_WAIT_POLICY: 'PASSIVE', // threads that spin while they wait take the processor from the others
       PYTHONUNBUFFERED: '1',
       PYTHONDONTWRITEBYTECODE: '1',
       PYTHONHASHSEED: String(trainer.seed % 4_294_967_296),
     },
     environment: info,
-    code: sha256(canonicalJson({ code, kit: kitText, script: await readFile(script, 'utf8') })),
+    code: sha256(canonicalJson({ code, kit: codeDigest('activities/train/python') })),
   };
 }
 
