@@ -25,9 +25,6 @@ export interface Origin {
 /** @returns a sentence for what cannot be used again */
 export type OriginOf<S extends Stage> = (input: Input<S>) => Promise<Origin | string>;
 
-/** The stages whose results follow from their inputs alone. */
-export type ReusedStage = Extract<Stage, 'ingest' | 'prepare' | 'train' | 'evaluate'>;
-
 const partNames = ['code', 'environment', 'parameters', 'data'] as const;
 const Digests = z.record(z.enum(partNames), z.string());
 type Digests = z.infer<typeof Digests>;
