@@ -64,7 +64,7 @@ interface Given {
 async function measured(name: string, trainer: object, { belt, devices, made, run }: Given): Promise<Row> {
   const lifecycleId = `lifecycle/tested/${run}`;
   const project = await pin(belt, projectOf({ features: flightFeatures, trainer }));
-  const pool = { ...leaseDevices(devices), use: deviceUse, most: async () => devices.length };
+  const pool = { ...leaseDevices(devices), use: deviceUse, most: async () => devices.length, lost: () => {} };
   const { train } = createTrain({
     ...belt,
     forkModule,

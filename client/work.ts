@@ -15,13 +15,16 @@ export class Work {
 
   text({ progress, working }: Look, now = Date.now()): string {
     if (!working) return '';
-    const { doing, until, step, steps, metrics, rows, of } = working as Reported;
+    const { doing, until, step, steps, metrics, rows, of, device, use } = working as Reported;
     const parts = doing ? [doing] : [];
     if (until !== undefined) parts.push(...left(Date.parse(until) - now));
     if (step !== undefined && steps) {
       const speed = this.#speed(progress.stage, doing ?? '', step, now);
       parts.push(`step ${whole(step)} of ${whole(steps)}`);
       for (const [name, value] of Object.entries(metrics ?? {})) parts.push(`${name} ${short(value)}`);
+      if (device !== undefined && device !== 'cpu') parts.push(`on ${device}`);
+      if (use)
+        parts.push(`device ${Math.round(use.utilization * 100)} % busy, ${gigabytes(use.memoryBytes)}`);
       if (speed > 0 && steps > step) parts.push(...left(((steps - step) / speed) * 1_000));
     }
     if (rows !== undefined) {
@@ -54,11 +57,15 @@ interface Reported {
   metrics?: Record<string, number>;
   rows?: number;
   of?: number;
+  device?: string;
+  use?: { utilization: number; memoryBytes: number };
 }
 
 function left(ms: number): string[] {
   return ms > 0 ? [`${seconds(ms / 1_000)} left`] : [];
 }
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 function whole(value: number): string {
   return Math.round(value).toLocaleString('en-US');

@@ -24,11 +24,11 @@ export interface DeviceUse {
 
 /**
  * @param chosen indices that this worker may use; all, if absent. One that nvidia-smi does not know is taken on trust
- * where there is no nvidia-smi at all.
+ * where there is no nvidia-smi at all. One that is there and does not answer has no devices: its driver is missing.
  * @throws {ConfigError} for an index that the machine does not have
  */
 export async function findDevices(chosen?: readonly number[]): Promise<Device[]> {
-  const lines = await nvidiaSmi('index,name,memory.total');
+  const lines = await nvidiaSmi('index,name,memory.total').catch(() => []);
   if (!lines) return (chosen ?? []).map((index) => ({ index, name: 'unknown device', memoryBytes: 0 }));
   const found = lines.map(([index, name, memory]) => ({
     index: Number(index),
@@ -46,7 +46,12 @@ export async function findDevices(chosen?: readonly number[]): Promise<Device[]>
   });
 }
 
-/** @returns undefined where nothing can be asked */
+/**
+ * One that has vanished since it was found is missing.
+ *
+ * @returns undefined where nothing can be asked
+ * @throws Error with the words of nvidia-smi, such as that a device fell off the bus
+ */
 export async function deviceUse(devices: readonly Device[]): Promise<DeviceUse[] | undefined> {
   const lines = await nvidiaSmi('index,utilization.gpu,memory.used');
   return lines
@@ -66,8 +71,9 @@ async function nvidiaSmi(query: string): Promise<string[][] | undefined> {
     return lines.map((line) => line.split(',').map((cell) => cell.trim()));
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
-    // It is there, and says why it cannot answer: no driver, or a device that fell off the bus.
-    return undefined;
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    const words = `${stderr}${stdout}`.trim().replaceAll(/\s+/g, ' ');
+    throw new Error(`nvidia-smi fails: ${words || (error as Error).message}`, { cause: error });
   }
 }
 

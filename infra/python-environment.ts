@@ -151,7 +151,18 @@ async function install(folder: string, order: EnvironmentOrder, say: Say, signal
       ]
     : [
         [order.python, '-m', 'venv', ...see, folder],
-        [own, '-m', 'pip', 'install', '--no-input', '--disable-pip-version-check', '-r', lock],
+        [
+          own,
+          '-m',
+          'pip',
+          'install',
+          '--no-input',
+          '--disable-pip-version-check',
+          '--progress-bar',
+          'off',
+          '-r',
+          lock,
+        ],
       ];
   try {
     for (const step of steps) await run(step, order, say, signal);

@@ -48,8 +48,15 @@ const unregister = await registerWorker(
 log.info({ devices }, `training on ${devices.length} devices`);
 const mlflow = config.mlflow && new Mlflow(config.mlflow);
 const tracking = createTrack({ store, mlflow, log });
+/** Other trainings go on elsewhere from their checkpoints; a successor counts anew what there is. */
+const onLost = (why: string) => {
+  log.error({ devices }, `${why}; this worker ends`);
+  process.exitCode = 1;
+  worker.shutdown();
+};
+let worker: Worker;
 try {
-  const worker = await Worker.create({
+  worker = await Worker.create({
     connection,
     namespace: config.temporal.namespace,
     taskQueue: taskQueues.gpu,
@@ -62,6 +69,7 @@ try {
         use: deviceUse,
         most: async () =>
           Math.max(devices.length, ...(await livingWorkers(store)).map((one) => one.devices.length)),
+        lost: onLost,
       },
     }),
     maxConcurrentActivityTaskExecutions: devices.length,

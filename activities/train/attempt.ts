@@ -28,7 +28,7 @@ import { checkAgreement } from './agreement.ts';
 import { claimCheckpoints } from './checkpoints.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { leased } from './leased.ts';
-import type { DevicePool } from './leased.ts';
+import type { DevicePool, SeenUse } from './leased.ts';
 import { launch } from './launch.ts';
 import type { Launch, LaunchDeps } from './launch.ts';
 import { Beat, finite, TrainingListener } from './listener.ts';
@@ -93,49 +93,24 @@ export async function attempt(
     log.add(line);
     listener.say(line);
   };
-  return leased(deps, pinned.project.trainer, say, signal, async (devices, use) => {
-    const started = await launch(folder, deps, pinned, say, signal);
-    const run = {
-      folder,
-      deps,
-      order,
-      pinned,
-      manifest,
-      checkpoints,
-      listener,
-      log,
-      started,
-      devices,
-      startedAt,
-    };
-    const { trained, batchScale } = await halvedOnce(run, signal);
-    await failpoint('train:trained');
-    const { model, agreement } = await accepted(run, trained);
-    const seconds = (Date.now() - startedAt) / 1_000;
-    const details: TrainingDetails = {
-      backend: pinned.project.trainer.backend,
-      parameters: parametersOf(pinned.project.trainer),
-      seed: pinned.project.trainer.seed,
-      ...{ data: order.prepared.sha256, project: order.project.sha256, code: started.code },
-      environment: started.environment,
-      git: { commit: pinned.gitCommit, ...(pinned.gitDiff && { diff: pinned.gitDiff }) },
-      hardware: {
-        ...hardware(),
-        device: listener.beat.device ?? (devices.length > 0 ? 'cuda' : 'cpu'),
-        devices: [...devices],
-      },
-      series: await putJsonBlob(store, listener.series.all()),
-      log: await store.putBlob(log.text(), 'text/plain'),
-      seconds,
-      cost: deps.costPerHour === undefined ? null : (deps.costPerHour * seconds) / 3_600,
-      resumedFrom: checkpoints.resumedFrom ?? null,
-      stopped: trained.stopped,
-      ...{ batchScale, agreement },
-      ...(use() && { use: use() }),
-    };
-    const metrics = finite({ ...listener.beat.metrics, ...trained.model?.metrics });
-    return { model, metrics, steps: listener.beat.step, details };
-  });
+  const { trainer } = pinned.project;
+  return leased(
+    deps,
+    trainer,
+    { say, use: listener.use.bind(listener) },
+    signal,
+    async (devices, use, signal) => {
+      const started = await launch(folder, deps, pinned, say, signal);
+      const given = { folder, deps, order, pinned, manifest, checkpoints, listener, log, started, devices };
+      const run = { ...given, startedAt };
+      const { trained, batchScale } = await halvedOnce(run, signal);
+      await failpoint('train:trained');
+      const { model, agreement } = await accepted(run, trained);
+      const details = await detailsOf(run, { trained, batchScale, agreement, use: use() });
+      const metrics = finite({ ...listener.beat.metrics, ...trained.model?.metrics });
+      return { model, metrics, steps: listener.beat.step, details };
+    },
+  );
 }
 
 interface Run {
@@ -150,6 +125,39 @@ interface Run {
   started: Launch;
   devices: readonly Device[];
   startedAt: number;
+}
+
+/** What the record says of it, beside the model. */
+async function detailsOf(
+  run: Run,
+  {
+    trained,
+    use,
+    ...found
+  }: Pick<TrainingDetails, 'batchScale' | 'agreement'> & { trained: Trained; use: SeenUse | undefined },
+): Promise<TrainingDetails> {
+  const { deps, order, pinned, checkpoints, listener, log, started, devices } = run;
+  const { store, costPerHour } = deps;
+  const { trainer } = pinned.project;
+  const [series, lines] = [
+    await putJsonBlob(store, listener.series.all()),
+    await store.putBlob(log.text(), 'text/plain'),
+  ];
+  const device = listener.beat.device ?? (devices.length > 0 ? 'cuda' : 'cpu');
+  const seconds = (Date.now() - run.startedAt) / 1_000;
+  return {
+    ...{ backend: trainer.backend, parameters: parametersOf(trainer), seed: trainer.seed },
+    ...{ data: order.prepared.sha256, project: order.project.sha256 },
+    ...{ code: started.code, environment: started.environment },
+    git: { commit: pinned.gitCommit, ...(pinned.gitDiff && { diff: pinned.gitDiff }) },
+    hardware: { ...hardware(), device, devices: [...devices] },
+    ...{ series, log: lines, seconds },
+    cost: costPerHour === undefined ? null : (costPerHour * seconds) / 3_600,
+    resumedFrom: checkpoints.resumedFrom ?? null,
+    stopped: trained.stopped,
+    ...found,
+    ...(use && { use }),
+  };
 }
 
 /** A search changes the trainer's parameters; what they may be is the trainer's own schema. */

@@ -3,13 +3,14 @@ import { permanent } from '../../contracts/failures.ts';
 import type { Device } from '../../contracts/trainer.ts';
 import type { Trainer } from '../../contracts/training.ts';
 import type { DeviceLeases, DeviceUse } from '../../infra/devices.ts';
-import type { Say } from '../../infra/python-environment.ts';
 
 export interface DevicePool extends DeviceLeases {
-  /** How busy some are; undefined where nothing can be asked. */
+  /** How busy some are, without those that are gone; undefined where nothing can be asked. */
   use(devices: readonly Device[]): Promise<DeviceUse[] | undefined>;
   /** The most that any worker has. */
   most(): Promise<number>;
+  /** Devices have vanished: this worker must not take another training. */
+  lost(why: string): void;
 }
 
 /** The mean and the peak of what was seen. */
@@ -18,17 +19,27 @@ export interface SeenUse {
   memoryPeakBytes: number;
 }
 
-const lookMs = 10_000;
+/** Who hears of devices while they are leased. */
+export interface LeaseListener {
+  say(doing: string): void;
+  use(utilization: number, memoryBytes: number): void;
+}
 
-/** @param run is given no device where none is asked for, or this worker has none: it trains on the CPU then */
+const lookMs = 5_000;
+
+/**
+ * @param run is given no device where none is asked for, or this worker has none: it trains on the CPU then. Its
+ * signal is also aborted when a device vanishes.
+ * @throws Error when a device has vanished, to be tried again elsewhere; `TooFewDevices`; what `run` throws
+ */
 export async function leased<T>(
   { devices: pool }: { devices?: DevicePool },
   { device, gpus }: Trainer,
-  say: Say,
+  listener: LeaseListener,
   signal: AbortSignal,
-  run: (devices: readonly Device[], use: () => SeenUse | undefined) => Promise<T>,
+  run: (devices: readonly Device[], use: () => SeenUse | undefined, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  if (device === 'cpu' || !pool) return run([], () => undefined);
+  if (device === 'cpu' || !pool) return run([], () => undefined, signal);
   if (gpus > pool.devices.length) {
     const most = await pool.most();
     const sentence = `the training asks for ${gpus} devices, and this worker has ${pool.devices.length}`;
@@ -36,36 +47,77 @@ export async function leased<T>(
       throw permanent('TooFewDevices', `${sentence}; no worker has more than ${most}`, { asked: gpus, most });
     throw new Error(`${sentence}; another has ${most}`);
   }
-  say(`waiting for ${gpus} of ${pool.devices.length} devices`);
+  listener.say(`waiting for ${gpus} of ${pool.devices.length} devices`);
   const lease = await pool.lease(gpus, signal);
-  const seen = new Uses(pool, lease.devices, say);
+  const watch = new Watch(pool, lease.devices, listener);
   try {
-    return await run(lease.devices, () => seen.all());
+    return await run(lease.devices, () => watch.seen(), AbortSignal.any([signal, watch.vanished]));
+  } catch (error) {
+    // A trainer whose device has vanished says so in its framework's words, and is not to blame.
+    await watch.look();
+    if (signal.aborted || !watch.vanished.aborted) throw error;
+    const last = error instanceof Error && error !== watch.vanished.reason ? `: ${error.message}` : '';
+    throw new Error(`${(watch.vanished.reason as Error).message}${last}`, { cause: error });
   } finally {
-    seen.end();
+    watch.end();
     lease.release();
   }
 }
 
-class Uses {
+/** Looks at leased devices every few seconds: how busy they are, and whether they are there. */
+class Watch {
+  readonly #pool: DevicePool;
+  readonly #devices: readonly Device[];
+  readonly #listener: LeaseListener;
   readonly #timer: NodeJS.Timeout;
+  readonly #vanished = new AbortController();
   readonly #utilization: number[] = [];
   #peak = 0;
 
-  constructor(pool: DevicePool, devices: readonly Device[], say: Say) {
-    const look = async () => {
-      const uses = await pool.use(devices);
-      for (const { utilization, memoryUsedBytes } of uses ?? []) {
-        this.#utilization.push(utilization);
-        this.#peak = Math.max(this.#peak, memoryUsedBytes);
-      }
-    };
-    const failed = (error: unknown) => say(`the devices cannot be looked at: ${String(error)}`);
-    void look().catch(failed);
-    this.#timer = setInterval(() => void look().catch(failed), lookMs);
+  constructor(pool: DevicePool, devices: readonly Device[], listener: LeaseListener) {
+    this.#pool = pool;
+    this.#devices = devices;
+    this.#listener = listener;
+    void this.look();
+    this.#timer = setInterval(() => void this.look(), lookMs);
   }
 
-  all(): SeenUse | undefined {
+  /** Aborted, with the reason, when a device is gone. */
+  get vanished(): AbortSignal {
+    return this.#vanished.signal;
+  }
+
+  async look(): Promise<void> {
+    try {
+      const uses = await this.#pool.use(this.#devices);
+      if (uses) this.#saw(uses);
+    } catch (error) {
+      const { message } = error as Error;
+      if (/\bis lost\b|fallen off the bus/i.test(message)) this.#lose(this.#devices);
+      else this.#listener.say(`the devices cannot be looked at: ${message}`);
+    }
+  }
+
+  #saw(uses: readonly DeviceUse[]): void {
+    const gone = this.#devices.filter(({ index }) => uses.every((use) => use.index !== index));
+    if (gone.length > 0) this.#lose(gone);
+    if (uses.length === 0) return;
+    const busy = uses.reduce((sum, { utilization }) => sum + utilization, 0) / uses.length;
+    const memory = uses.reduce((sum, { memoryUsedBytes }) => sum + memoryUsedBytes, 0);
+    this.#utilization.push(busy);
+    this.#peak = Math.max(this.#peak, memory);
+    this.#listener.use(busy, memory);
+  }
+
+  #lose(gone: readonly Device[]): void {
+    if (this.vanished.aborted) return;
+    const names = gone.map(({ index, name }) => `device ${index} (${name})`).join(', ');
+    const why = `${names} vanished while it trained, as nvidia-smi says`;
+    this.#vanished.abort(new Error(why));
+    this.#pool.lost(why);
+  }
+
+  seen(): SeenUse | undefined {
     const { length } = this.#utilization;
     if (length === 0) return undefined;
     return {

@@ -21,8 +21,10 @@ export const Beat = z.object({
   step: z.number(),
   steps: z.number(),
   metrics: z.record(z.string(), z.number()),
-  /** What it runs on, and how busy that is. */
+  /** What it runs on. */
   device: z.string().optional(),
+  /** Of the leased devices: how busy they are, in [0, 1], and the memory they use together. */
+  use: z.object({ utilization: z.number(), memoryBytes: z.number() }).optional(),
   checkpoint: z.object({ step: z.number(), checkpoint: Artifact }).optional(),
 });
 export type Beat = z.infer<typeof Beat>;
@@ -68,6 +70,11 @@ export class TrainingListener implements Listener {
 
   device(name: string): void {
     this.beat.device = name;
+    this.#send();
+  }
+
+  use(utilization: number, memoryBytes: number): void {
+    this.beat.use = { utilization, memoryBytes };
     this.#send();
   }
 

@@ -74,6 +74,14 @@ test('who joins half way is told the speed of now, not of the whole', () => {
   assert.equal(work.text(at(600), start + 10_000), 'step 600 of 1,000, train_loss 0.4312, 40.0 s left');
 });
 
+test('a training on devices says on what it runs, and how busy that is', () => {
+  const working = { step: 5, steps: 10, device: 'cuda', use: { utilization: 0.943, memoryBytes: 31.2e9 } };
+  assert.equal(
+    new Work().text(look({ stage: 'train' }, working), start),
+    'step 5 of 10, on cuda, device 94 % busy, 31.2 GB',
+  );
+});
+
 test('rows come with their speed, which begins anew with each thing done', () => {
   const work = new Work();
   const at = (doing: string, rows: number) => look({ stage: 'evaluate' }, { doing, rows, of: 9_000 });

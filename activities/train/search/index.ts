@@ -51,20 +51,34 @@ const trialFolder = (lifecycleId: string, trial: number) => `runs/${lifecycleId}
 const recordKey = (lifecycleId: string, trial: number) => `${trialFolder(lifecycleId, trial)}/record.json`;
 
 async function trialOnce(deps: TrainDeps, results: Results, order: TrialInput): Promise<TrialSummary> {
-  const { store } = deps;
+  const search = await searchOf(deps.store, order);
+  const record = (await recordOf(deps.store, order)) ?? (await triedNow(deps, results, search, order));
+  await failpoint('train:tried');
+  // Also for a record that was there: the attempt that made it may have died before this.
+  await results.add(order.lifecycleId, record);
+  return summaryOf(results, search, record);
+}
+
+async function recordOf(
+  store: Store,
+  { lifecycleId, trial }: Pick<TrialInput, 'lifecycleId' | 'trial'>,
+): Promise<TrialRecord | undefined> {
+  return (await readJson(store, recordKey(lifecycleId, trial), TrialRecord))?.value;
+}
+
+async function triedNow(
+  deps: TrainDeps,
+  results: Results,
+  search: Search,
+  order: TrialInput,
+): Promise<TrialRecord> {
   const { lifecycleId, trial } = order;
-  const search = await searchOf(store, order);
-  const known = await readJson(store, recordKey(lifecycleId, trial), TrialRecord);
-  if (known) return summaryOf(results, search, known.value);
-  const lease = await takeLease(store, lifecycleId, `search/${trial}`);
-  const parameters = await suggested(store, results, search, order);
+  const lease = await takeLease(deps.store, lifecycleId, `search/${trial}`);
+  const parameters = await suggested(deps.store, results, search, order);
   await failpoint('train:suggested');
   const record = await tried(deps, search, order, parameters, lease);
-  // Of two attempts that both came to an end, the first is the trial.
-  await createJson(store, recordKey(lifecycleId, trial), record);
-  await failpoint('train:tried');
-  await results.add(lifecycleId, record);
-  return summaryOf(results, search, record);
+  if (await createJson(deps.store, recordKey(lifecycleId, trial), record)) return record;
+  return (await recordOf(deps.store, order))!; // of two attempts that both came to an end, the first is the trial
 }
 
 async function searchOf(store: Store, { project }: Input<'train'>): Promise<Search> {
@@ -164,7 +178,7 @@ async function bestOf(
   const [best] = all
     .filter((one) => one.state === 'done' && one.value !== null)
     .toSorted((a, b) => lossOf(a.value!) - lossOf(b.value!) || a.trial - b.trial);
-  if (best) return (await readJson(store, recordKey(input.lifecycleId, best.trial), TrialRecord))!.value;
+  if (best) return (await recordOf(store, { lifecycleId: input.lifecycleId, trial: best.trial }))!;
   const failed = all.find((one) => one.message !== undefined);
   const sentence = `none of ${all.length} trials (of ${trials}) has a model with a value`;
   throw permanent(

@@ -169,3 +169,19 @@ test('a retry of a trial tries the same parameters', async () => {
     JSON.parse(new TextDecoder().decode(before!.bytes)),
   );
 });
+
+test('a trial whose attempt died right after its record still counts when the best is chosen', async () => {
+  const input = await inputOf({ method: 'grid', space: { batchSize: { values: [16, 600] } } }, 5);
+  const { trial } = searching();
+  for (const number of [1, 2]) await asActivity(trial, { ...input, trial: number });
+  const results = `runs/${input.lifecycleId}/search/results`;
+  for (const number of [1, 2]) await belt.store.delete(`${results}/${number}.json`);
+
+  const successor = searching(() => assert.fail('a trial on record was run again'));
+  const made = [];
+  for (const number of [1, 2]) made.push(await asActivity(successor.trial, { ...input, trial: number }));
+  const better = made[0]!.value! <= made[1]!.value! ? 1 : 2;
+  const chosen = await asActivity(successor.chooseTrial, { ...input, trials: 2 });
+  assert.equal(chosen.metrics['validation_loss'], made[better - 1]!.value);
+  assert(await belt.store.read(`${results}/${better}.json`), 'it is among the results');
+});
