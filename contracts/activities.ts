@@ -117,8 +117,11 @@ export interface QueueActivities {
 }
 
 export interface TrackActivities {
-  /** Tells a tracking server what the records say; null when there is none. Never fails but by cancellation. */
-  track(input: { lifecycleId: string }): Promise<object | null>;
+  /**
+   * Tells a tracking server what the records say, and how the lifecycle ended (deployed, failed, cancelled, …); null when
+   * there is none. Never fails but by cancellation.
+   */
+  track(input: { lifecycleId: string; status: string }): Promise<object | null>;
 }
 
 export type AllActivities = StageActivities &

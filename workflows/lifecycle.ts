@@ -48,12 +48,12 @@ export async function lifecycle(plan: LifecyclePlan): Promise<LifecycleOutcome> 
     const outcome = await belt(plan, progress);
     progress.finish(outcome.status);
     await tellModel(plan, outcome.status);
-    await tracked(plan);
+    await tracked(plan, outcome.status);
     return outcome;
   } catch (error) {
     const status = isCancellation(error) ? 'cancelled' : 'failed';
     await CancellationScope.nonCancellable(() => tellModel(plan, status));
-    if (status === 'failed') await tracked(plan);
+    await tracked(plan, status);
     throw error;
   }
 }
@@ -169,12 +169,12 @@ async function decide(
 }
 
 /** Told last, so that a tracking server which is down keeps nobody waiting. */
-async function tracked({ lifecycleId }: LifecyclePlan): Promise<void> {
+async function tracked({ lifecycleId }: LifecyclePlan, status: string): Promise<void> {
   // 0.3.0: until then nothing was tracked.
   if (!patched('tracked')) return;
   try {
     // How the run ended is decided: a cancellation comes too late.
-    await CancellationScope.nonCancellable(() => aside.track({ lifecycleId }));
+    await CancellationScope.nonCancellable(() => aside.track({ lifecycleId, status }));
   } catch (error) {
     log.warn('the tracking server was not told', { lifecycleId, error: String(error) });
   }

@@ -17,7 +17,7 @@ import { recordKey } from '../record.ts';
 import { DeployRecord, EvaluateRecord, lifecycleFacts, TrainRecord, trialFacts } from './mapping.ts';
 import { followSlots, registerVersion } from './models.ts';
 import { push } from './push.ts';
-import { openRun } from './runs.ts';
+import { openRun, rememberedRun } from './runs.ts';
 import type { Subject, TrackDeps } from './runs.ts';
 
 export type { TrackDeps } from './runs.ts';
@@ -25,7 +25,11 @@ export type { TrackDeps } from './runs.ts';
 /** Of Temporal's attempts; after these, the server counts as down. */
 const attempts = 3;
 
-export const TrackInput = z.object({ lifecycleId: LifecycleId });
+export const TrackInput = z.object({
+  lifecycleId: LifecycleId,
+  /** How it ended: deployed, gate-missed, …, failed, cancelled. */
+  status: z.string().min(1).max(100),
+});
 export type TrackInput = z.infer<typeof TrackInput>;
 
 /** `runs/<lifecycleId>/tracked.json`: what came of telling it. */
@@ -68,9 +72,9 @@ export function createTrack(deps: TrackDeps): Track {
       }
     },
     async track(unparsed) {
-      const { lifecycleId } = parse(TrackInput, unparsed);
+      const { lifecycleId, status } = parse(TrackInput, unparsed);
       if (!mlflow) return null;
-      const told = await orFailed(() => tell({ store, mlflow }, lifecycleId), log);
+      const told = await orFailed(() => tell({ store, mlflow }, lifecycleId, status), log);
       const tracked: Tracked = { ...told, at: new Date().toISOString() };
       await keep(store, lifecycleId, tracked);
       return tracked;
@@ -116,17 +120,18 @@ interface Deps {
 }
 
 /** @returns the run's id; null when the lifecycle has no training to tell of */
-async function tell(deps: Deps, lifecycleId: string): Promise<string | null> {
+async function tell(deps: Deps, lifecycleId: string, status: string): Promise<string | null> {
   const { store, mlflow } = deps;
   const beat = () => Context.current().heartbeat({ doing: 'tracking' });
-  await tellTrials(deps, lifecycleId, beat);
+  await tellTrials(deps, lifecycleId, status, beat);
+  const subject = { lifecycleId };
   const train = (await readJson(store, recordKey(lifecycleId, 'train'), TrainRecord))?.value;
-  if (!train) return null;
+  if (!train) return closeRun(deps, subject, status);
   const evaluate = (await readJson(store, recordKey(lifecycleId, 'evaluate'), EvaluateRecord))?.value;
   const deploy = (await readJson(store, recordKey(lifecycleId, 'deploy'), DeployRecord))?.value;
-  const subject = { lifecycleId };
   const facts = lifecycleFacts(train, evaluate);
   const run = await openRun(deps, subject, facts.startedMs);
+  facts.tags['esteira.outcome'] = status;
   if (deploy) facts.tags['esteira.version'] = String(deploy.output.version);
   await push({ ...deps, subject, run, beat }, facts, await ownerOf(store, train.inputs['project']));
   const model = lifecycleId.split('/')[1]!;
@@ -136,6 +141,15 @@ async function tell(deps: Deps, lifecycleId: string): Promise<string | null> {
   }
   await followSlots(store, mlflow, model);
   return run.runId;
+}
+
+/** Of a training that came to no end, and whose trainer may have logged into its run. */
+async function closeRun({ store, mlflow }: Deps, subject: Subject, status: string): Promise<string | null> {
+  const runId = await rememberedRun(store, mlflow, subject);
+  if (runId === undefined) return null;
+  await mlflow.log(runId, { tags: { 'esteira.outcome': status } });
+  await mlflow.updateRun(runId, status === 'cancelled' ? 'KILLED' : 'FAILED', Date.now());
+  return runId;
 }
 
 /** Undefined when the pinned project is gone, or of another release: the rest is worth telling. */
@@ -149,19 +163,29 @@ async function ownerOf(store: Store, project: Artifact | undefined): Promise<str
   }
 }
 
-async function tellTrials(deps: Deps, lifecycleId: string, beat: () => void): Promise<void> {
-  const shape = new RegExp(`^runs/${lifecycleId}/search/([0-9]+)/record\\.json$`);
+async function tellTrials(deps: Deps, lifecycleId: string, status: string, beat: () => void): Promise<void> {
+  const ended = new Set<number>();
+  const opened = new Set<number>();
+  const shape = new RegExp(`^runs/${lifecycleId}/search/([0-9]+)/(record|mlflow)\\.json$`);
   for await (const { key } of deps.store.list(`runs/${lifecycleId}/search/`)) {
-    const [, trial] = shape.exec(key) ?? [];
-    if (trial === undefined) continue;
-    const record = (await readJson(deps.store, key, TrialRecord))?.value;
-    if (!record) continue;
-    const subject: Subject = { lifecycleId, trial: Number(trial) };
-    const facts = trialFacts(record);
-    const run = await openRun(deps, subject, facts.startedMs);
-    await push({ ...deps, subject, run, beat }, facts, undefined);
+    const [, trial, file] = shape.exec(key) ?? [];
+    if (trial !== undefined) (file === 'record' ? ended : opened).add(Number(trial));
+  }
+  for (const trial of ended) {
+    await tellTrial(deps, { lifecycleId, trial }, beat);
     beat();
   }
+  for (const trial of opened) if (!ended.has(trial)) await closeRun(deps, { lifecycleId, trial }, status);
+}
+
+async function tellTrial(deps: Deps, subject: Required<Subject>, beat: () => void): Promise<void> {
+  const { lifecycleId, trial } = subject;
+  const key = `runs/${lifecycleId}/search/${trial}/record.json`;
+  const record = (await readJson(deps.store, key, TrialRecord))?.value;
+  if (!record) return;
+  const facts = trialFacts(record);
+  const run = await openRun(deps, subject, facts.startedMs);
+  await push({ ...deps, subject, run, beat }, facts, undefined);
 }
 
 /** The last one stands. */

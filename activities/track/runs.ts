@@ -51,6 +51,17 @@ export async function storeId(store: Store): Promise<string> {
   return (await readJson(store, key, StoreId))!.value.id;
 }
 
+/** The run that the subject has on this server; undefined when none was opened, or it is gone. */
+export async function rememberedRun(
+  store: Store,
+  mlflow: Mlflow,
+  subject: Subject,
+): Promise<string | undefined> {
+  const known = await readJson(store, rememberedKey(subject), Remembered);
+  if (!known || known.value.uri !== mlflow.settings.uri) return undefined;
+  return (await mlflow.getRun(known.value.runId))?.runId;
+}
+
 /** @param startedMs for a run that has to be made */
 export async function openRun(
   { store, mlflow }: { store: Store; mlflow: Mlflow },

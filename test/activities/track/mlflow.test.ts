@@ -17,6 +17,7 @@ import { openBench, project } from '../../support/stage.ts';
 import type { Bench } from '../../support/stage.ts';
 
 const lifecycleId = 'lifecycle/m/1';
+const deployed = { lifecycleId, status: 'deployed' };
 const server = await startMlflow();
 const reason = typeof server === 'string' ? server : false;
 
@@ -112,11 +113,11 @@ describe('with a real MLflow server', { skip: reason }, () => {
 
   test('parameters, metrics by step, tags and artifacts appear, and telling it again doubles nothing', async () => {
     await writeRecords();
-    const told = await bench.run(track.track, { lifecycleId });
+    const told = await bench.run(track.track, deployed);
     assert.equal(told?.state, 'told', told?.message);
     await bench.store.delete(`runs/${lifecycleId}/mlflow-mark.json`); // as after a kill between telling and marking
-    await bench.run(track.track, { lifecycleId });
-    await bench.run(track.track, { lifecycleId });
+    await bench.run(track.track, deployed);
+    await bench.run(track.track, deployed);
     const runs = await allRuns();
     assert.equal(runs.length, 1);
     const { info, data } = runs[0]!;
@@ -169,10 +170,10 @@ describe('with a real MLflow server', { skip: reason }, () => {
     const deploy = { ...evaluateRecord('m', 1, {}), stage: 'deploy', output: { version: 1 } };
     await put(`runs/${lifecycleId}/deploy/record.json`, deploy);
     await put('models/m/current.json', slots);
-    await bench.run(track.track, { lifecycleId });
+    await bench.run(track.track, deployed);
     assert.deepEqual(await mlflow.aliases('m'), { challenger: '1' });
     await put('models/m/current.json', { ...slots, epoch: 2, champion: slot(1), challenger: null });
-    await bench.run(track.track, { lifecycleId });
+    await bench.run(track.track, deployed);
     assert.deepEqual(await mlflow.aliases('m'), { champion: '1' });
     const versions = await mlflow.versions('m');
     assert.deepEqual(
@@ -192,8 +193,8 @@ describe('with a real MLflow server', { skip: reason }, () => {
       if (record.details) Object.assign(record.details, { series, log });
       await put(`runs/${lifecycleId}/search/${k}/record.json`, record);
     }
-    await bench.run(track.track, { lifecycleId });
-    await bench.run(track.track, { lifecycleId });
+    await bench.run(track.track, deployed);
+    await bench.run(track.track, deployed);
     const runs = await allRuns();
     const parent = runs.find(({ info }) => info.run_name === 'm/1')!.info.run_id;
     const trials = runs.filter(({ info }) => info.run_id !== parent);
@@ -202,6 +203,16 @@ describe('with a real MLflow server', { skip: reason }, () => {
       'm/1/1 FAILED',
     ]);
     for (const { data } of trials) assert.equal(named(data.tags)['mlflow.parentRunId'], parent);
+  });
+
+  test('a training that came to no end does not run for ever on the server', async () => {
+    const [failed, cancelled] = ['lifecycle/m/8', 'lifecycle/m/9'];
+    await track.openTrackingRun({ lifecycleId: failed });
+    await track.openTrackingRun({ lifecycleId: cancelled, trial: 1 });
+    assert.equal((await bench.run(track.track, { lifecycleId: failed, status: 'failed' }))?.state, 'told');
+    await bench.run(track.track, { lifecycleId: cancelled, status: 'cancelled' });
+    const states = (await allRuns()).map(({ info }) => `${info.run_name} ${info.status}`);
+    for (const state of ['m/8 FAILED', 'm/9 KILLED', 'm/9/1 KILLED']) assert(states.includes(state), state);
   });
 
   test('another store’s lifecycle of the same name is another run', async () => {
@@ -228,10 +239,10 @@ test('a server that is down holds nothing up: the training goes on, and the reco
     `runs/${lifecycleId}/train/record.json`,
     canonicalJson(trainRecord('m', 1, {}, {})),
   );
-  await assert.rejects(bench.run(track.track, { lifecycleId }), 'an early attempt is tried again');
+  await assert.rejects(bench.run(track.track, deployed), 'an early attempt is tried again');
   const { MockActivityEnvironment } = await import('@temporalio/testing');
   const last = new MockActivityEnvironment({ attempt: 3 });
-  const told: Tracked = await (last.run(track.track as never, { lifecycleId } as never) as Promise<Tracked>);
+  const told: Tracked = await (last.run(track.track as never, deployed as never) as Promise<Tracked>);
   assert.equal(told.state, 'failed');
   const kept = await readJson(bench.store, `runs/${lifecycleId}/tracked.json`, Tracked);
   assert.ok(kept?.value.message);
@@ -243,6 +254,6 @@ test('without MLFLOW_TRACKING_URI nothing is tracked', async () => {
   const bench = await openBench();
   const track = createTrack({ store: bench.store, mlflow: undefined, log: { warn: () => assert.fail() } });
   assert.equal(await track.openTrackingRun({ lifecycleId }), null);
-  assert.equal(await bench.run(track.track, { lifecycleId }), null);
+  assert.equal(await bench.run(track.track, deployed), null);
   await bench.close();
 });

@@ -1,5 +1,6 @@
 /** The train stage with a real trainer process, a real store, and the accidents that befall both. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -15,6 +16,7 @@ import { checkpointKey, CheckpointRecord } from '../../../activities/train/check
 import { StageRecord } from '../../../activities/record.ts';
 import { forkModule } from '../../../infra/child.ts';
 import type { Child } from '../../../infra/child.ts';
+import { openDuckDb as openDb } from '../../../infra/duckdb.ts';
 import { score } from '../../../infra/onnx/score.ts';
 import { readSignature } from '../../../infra/onnx/signature.ts';
 import { readJson, readJsonBlob } from '../../../infra/store/json.ts';
@@ -127,6 +129,25 @@ test('killed in the middle and resumed by a successor, training ends with the sa
   assert.ok(seen[0]! >= left!.value.step, 'it began anew');
   assert.equal(resumed.model.sha256, whole.model.sha256);
   assert.deepEqual(resumed.metrics, whole.metrics);
+});
+
+/** Where a process may run on some cores only (Linux). */
+const pinned = spawnSync('taskset', ['-p', String(process.pid)]).status === 0;
+
+test('one thread or two, one core or all: prepared data and model are the same bytes', async () => {
+  const many = towns.replace('4000', '100000');
+  const made = [];
+  for (const threads of [1, 2]) {
+    const openDuckDb = (spillDir: string) => openDb({ memory: '1GB', threads, spillDir });
+    const project = projectOf({ features, trainer: { ...trainer, epochs: 3 } });
+    const { prepared: output, project: artifact } = await prepared({ ...belt, openDuckDb }, project, many);
+    const input = { lifecycleId: `lifecycle/tested/${20 + threads}`, project: artifact, prepared: output };
+    const { model } = await trainWith(new MockActivityEnvironment(), input, ({ pid }) => {
+      if (pinned && threads === 1) spawnSync('taskset', ['-apc', '0', String(pid)]);
+    });
+    made.push({ prepared: output.manifest.sha256, model: model.sha256 });
+  }
+  assert.deepEqual(made[0], made[1]);
 });
 
 test('an attempt that was thought dead may write no more once another has begun', async () => {
