@@ -81,6 +81,8 @@ export class Inbox {
     const cooling = trigger.kind === 'manual' ? undefined : this.#cooldown(trigger, this.#state.setup);
     if (cooling) return { status: 'ignored', why: cooling };
     await this.#forgetLost();
+    // Whose run ended while this one was on its way goes first. 0.3.0: it was left waiting, behind a run that is over.
+    if (this.hasNext() && patched('waiting-first')) await this.startNext();
     const { inFlight } = this.#state;
     if (inFlight) {
       this.#state.pending = merged(this.#state.pending, request);

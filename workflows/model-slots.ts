@@ -89,7 +89,7 @@ export class Slotting {
       champion: () => ({ champion: this.#slotOf(version), previous: champion, challenger: null }),
       none: () => ({ champion, previous, challenger: null }),
     }[to]();
-    if (to === 'none' && !slots?.challenger) {
+    if (to === 'none' && !this.#isChallenger(version)) {
       this.#state.rollout = null;
       return { accepted: true, epoch: slots?.epoch ?? 1 };
     }
@@ -98,6 +98,13 @@ export class Slotting {
     if (written.accepted && to !== 'challenger') this.#state.rollout = null;
     if (written.accepted && step !== undefined) this.#state.lastStep = { ticket, step, epoch: written.epoch };
     return written;
+  }
+
+  #isChallenger(version: number): boolean {
+    const { challenger } = this.#state.slots ?? {};
+    // 0.3.0: a rollout that gave up, heard once more after a reset, took the slot from its successor.
+    if (challenger && challenger.version !== version) return !patched('own-challenger');
+    return challenger != null;
   }
 
   /** A challenger whose rollout was terminated, and so could not take it back. */

@@ -13,6 +13,7 @@ import { approvalRecords, decisionsBefore } from '../approve/records.ts';
 
 export const versionKey = (model: string, version: number) => `models/${model}/versions/${version}.json`;
 export const currentKey = (model: string) => `models/${model}/current.json`;
+const slotsKey = (model: string, epoch: number) => `models/${model}/slots/${epoch}.json`;
 export const quarantineKey = (model: string, version: number) => `models/${model}/quarantine/${version}.json`;
 const spentKey = (requestId: string) => `spent/${requestId}.json`;
 
@@ -37,8 +38,8 @@ export async function writeVersion(store: Store, record: VersionRecord): Promise
 /**
  * Writes `slots/<epoch>.json` once and moves `current.json` to it by compare-and-swap.
  *
- * An approval carries one rollout: what enters a slot spends it, and what another rollout has spent is refused, so
- * that a finished run which is reset cannot deploy again. Without a rollout (a rollback) nothing may enter: the
+ * An approval carries one rollout: what enters a slot spends it, and what another rollout has spent is refused, and
+ * what was taken back, so that a finished run or an entity which is reset cannot deploy again. Without a rollout (a rollback) nothing may enter: the
  * champion is the one that is, or the one before.
  *
  * @throws `StaleEpoch` when a newer epoch, or another change of the same epoch, is in the store
@@ -56,7 +57,7 @@ export async function writeSlots({ store, log }: SlotsDeps, slots: Slots): Promi
     throw refuseLate(current.value.epoch);
   }
   await checkSlots(store, slots, current?.value);
-  const key = `models/${model}/slots/${epoch}.json`;
+  const key = slotsKey(model, epoch);
   if (!(await createJson(store, key, slots))) {
     const filed = await readJson(store, key, Slots);
     if (canonicalJson(filed?.value) !== canonicalJson(slots)) throw refuseLate(epoch);
@@ -87,25 +88,36 @@ async function checkSlots(store: Store, slots: Slots, current: Slots | undefined
   }
   await failpoint('deploy:checked');
   const brought = challenger ?? (champion?.version === current?.champion?.version ? null : champion);
-  if (rollout !== undefined && brought)
-    await spend(store, {
-      requestId: requests.get(brought.version)!,
-      model,
-      version: brought.version,
-      rollout,
-      epoch,
-    });
+  if (rollout !== undefined && brought) {
+    const { version } = brought;
+    await spend(store, { requestId: requests.get(version)!, model, version, rollout, epoch }, current);
+  }
   await failpoint('deploy:spent');
 }
 
-/** The first use stands for ever. */
-async function spend(store: Store, use: Omit<Spent, 'at'>): Promise<void> {
-  const key = spentKey(use.requestId);
+/** The first use stands for ever, and ends when its rollout gives the slot back. */
+async function spend(store: Store, use: Omit<Spent, 'at'>, current: Slots | undefined): Promise<void> {
+  const { requestId, model, version } = use;
+  const key = spentKey(requestId);
   if (await createJson(store, key, { ...use, at: new Date().toISOString() })) return;
   const filed = (await readJson(store, key, Spent))?.value;
-  if (filed?.rollout === use.rollout && filed.version === use.version) return;
-  const why = `approval ${use.requestId} was used at epoch ${filed?.epoch} already, by another rollout`;
-  throw refused(use.model, use.version, why);
+  const used = `approval ${requestId} was used at epoch ${filed?.epoch} already`;
+  if (filed?.rollout !== use.rollout || filed.version !== version)
+    throw refused(model, version, `${used}, by another rollout`);
+  if (holds(current, version)) return;
+  // Its entity, reset to before the slot was given back, would obey the same rollout once more.
+  if (await heldBefore(store, filed, current)) throw refused(model, version, `${used}, and then taken back`);
+}
+
+const holds = (slots: Slots | undefined, version: number): boolean =>
+  slots?.champion?.version === version || slots?.challenger?.version === version;
+
+/** In any epoch since the approval was spent: who was killed between the two has not had its turn yet. */
+async function heldBefore(store: Store, { model, version, epoch }: Spent, current: Slots | undefined) {
+  for (let one = epoch; one <= (current?.epoch ?? 0); one++) {
+    if (holds((await readJson(store, slotsKey(model, one), Slots))?.value, version)) return true;
+  }
+  return false;
 }
 
 function refused(model: string, version: number, why: string): Error {

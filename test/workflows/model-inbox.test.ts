@@ -5,7 +5,7 @@ import type { AllActivities } from '../../contracts/activities.ts';
 import type { Trigger } from '../../contracts/lifecycle.ts';
 import type { ProjectSetup } from '../../contracts/model.ts';
 import { setup, trigger, entity as entityOf, day } from '../support/entity.ts';
-import { openWorld, scorecard, until } from '../support/world.ts';
+import { artifact, openWorld, scorecard, until } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
 let world: World;
@@ -51,6 +51,56 @@ test('every trigger has one disposition: started, merged, duplicate, ignored', (
     },
   );
 });
+
+test('what waits goes first when the run before it ends while another trigger is on its way (seed 111)', () => {
+  const [ends, looks] = [gate(), gate()];
+  const { agreeable } = world;
+  const { ask, describe, idle } = entity('orderly');
+  const [first, waits, late] = [1, 2, 3].map((n) => trigger({ at: day(n), reason: `the ${n}.` }));
+  return withWorker(
+    {
+      // Bad data, for a rollout would ask the entity, which is busy with the trigger.
+      validate: async ({ lifecycleId }) => {
+        const first = lifecycleId === 'lifecycle/orderly/1';
+        if (first) await ends.opened;
+        return { passed: !first, broken: [], checks: 1, profile: artifact };
+      },
+      findDisposition: async (input) => {
+        if (input.id === late!.id) await looks.opened;
+        return agreeable().findDisposition(input);
+      },
+    },
+    async () => {
+      await ask(first!, setup('orderly'));
+      assert.equal((await ask(waits!)).status, 'merged');
+      const asked = ask(late!);
+      await until(() => Promise.resolve(looks.reached()));
+      ends.open();
+      await until(async () => (await describe()).inFlight === null);
+      looks.open();
+      assert.deepEqual(await asked, { status: 'merged', behind: 'lifecycle/orderly/2' });
+      const { memo } = await world.env.client.workflow.getHandle('lifecycle/orderly/2').describe();
+      assert.equal((memo!['trigger'] as Trigger).reason, 'the 2.');
+      await until(async () => (await describe()).lifecycles === 3);
+      await idle();
+    },
+  );
+});
+
+/** Whoever awaits it stands until it is opened. */
+function gate() {
+  let open = (): void => {};
+  let reached = false;
+  const promise = new Promise<void>((resolve) => (open = resolve));
+  return {
+    open: () => open(),
+    reached: () => reached,
+    get opened() {
+      reached = true;
+      return promise;
+    },
+  };
+}
 
 test('a model without a project ignores triggers, and says why', () =>
   withWorker({}, async () => {

@@ -1,10 +1,11 @@
 /** The model entity after what no message foresees: resets, terminations, lost answers, messages of strangers. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { AllActivities } from '../../contracts/activities.ts';
 import { permanent } from '../../contracts/failures.ts';
 import type { PromotionAnswer, Recalled } from '../../contracts/model.ts';
-import { modelWorkflowId } from '../../contracts/search.ts';
+import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
 import type { Slots } from '../../contracts/serving.ts';
 import { entity as entityOf, setup, trigger } from '../support/entity.ts';
 import { artifact, openWorld, until } from '../support/world.ts';
@@ -146,6 +147,31 @@ test('a step of a rollout counts once, and one that was delayed does not undo a 
     const promoted = await shift(3, 0, 'champion');
     assert.deepEqual(await shift(3, 0, 'champion'), promoted, 'also after the last');
   }));
+
+test('a rollout that gives up, heard once more after a reset, leaves its successor the slot (seed 102)', () => {
+  const known = remembered('taken', 2, 1);
+  const slots: Slots = {
+    ...known.slots!,
+    champion: null,
+    challenger: { version: 2, package: artifact, share: 0.5 },
+  };
+  return withWorker({ recall: () => Promise.resolve({ ...known, slots }) }, async () => {
+    const { client } = world.env;
+    const workflowId = modelWorkflowId('taken');
+    const asked = (await client.workflow.executeUpdateWithStart('requestPromotion', {
+      args: [{ version: 1, lifecycleId: 'lifecycle/taken/101', rollout: 'run' }],
+      startWorkflowOperation: new WithStartWorkflowOperation('model', {
+        ...{ workflowId, taskQueue: taskQueues.cpu, args: ['taken'] },
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    })) as { ticket: number };
+    const givesUp = { ticket: asked.ticket, step: 1, version: 1, to: 'none', share: 0, reason: 'cut short' };
+    await raw('taken').executeUpdate('activate', { args: [givesUp] });
+    await until(async () => (await entity('taken').describe()).rollout === null);
+    const own = world.told.slots.filter(({ model, by }) => model === 'taken' && by === 'rollout/taken/1');
+    assert.deepEqual(own, []);
+  });
+});
 
 test('what a stranger signals neither ends the entity nor blocks it', () =>
   withWorker({}, async () => {

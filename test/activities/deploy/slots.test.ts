@@ -10,7 +10,7 @@ import { failedWith } from '../../../contracts/failures.ts';
 import type { ApprovalPolicy } from '../../../contracts/project.ts';
 import type { Package, Slots } from '../../../contracts/serving.ts';
 import { Slots as SlotsSchema } from '../../../contracts/serving.ts';
-import { putJsonBlob, readJson } from '../../../infra/store/json.ts';
+import { createJson, putJsonBlob, readJson } from '../../../infra/store/json.ts';
 import { january, openBench, project } from '../../support/stage.ts';
 import type { Bench } from '../../support/stage.ts';
 
@@ -180,6 +180,24 @@ test('an approval carries one rollout: a run that was reset cannot deploy again'
   await refused(writeSlots(deps(), again), /used at epoch 1 already/);
   await writeSlots(deps(), { ...again, rollout: 'run-1' });
   await refused(writeSlots(deps(), { ...again, epoch: 3, champion }), /cannot be its own challenger/);
+});
+
+test('what its rollout has taken back does not enter again: the entity was reset (seed 111)', async () => {
+  const { slots } = await version(approved);
+  const { champion } = slots(1);
+  const loads = { ...slots(1), champion: null, challenger: { ...champion!, share: 0 } };
+  await writeSlots(deps(), loads);
+  await writeSlots(deps(), { ...loads, epoch: 2, challenger: null });
+  await refused(writeSlots(deps(), { ...loads, epoch: 3 }), /used at epoch 1 already, and then taken back/);
+});
+
+test('who was killed between approval and slot has its turn, though somebody wrote meanwhile', async () => {
+  const { model, slots } = await version(approved);
+  const { rollout, ...bare } = slots(1);
+  const spent = { requestId: `${model}/1`, model, version: 1, rollout, epoch: 1, at };
+  assert(await createJson(bench.store, `spent/${model}/1.json`, spent));
+  await writeSlots(deps(), { ...bare, champion: null });
+  await writeSlots(deps(), slots(2));
 });
 
 test('a quarantined version enters no slot', async () => {
