@@ -2,28 +2,24 @@
 import type { Scorecard } from '../../contracts/evaluation.ts';
 import { html, nothing, number } from '../../infra/page/html.ts';
 import type { Html } from '../../infra/page/html.ts';
+import { tableOf } from '../../infra/page/table.ts';
 
 export function slicesTables({ slices, task }: Scorecard): Html {
   const columns = [...new Set(slices.map(({ column }) => column))];
   if (columns.length === 0) return nothing;
   const shown = shownMetrics[task];
   const tables = columns.map((column, i) => {
-    const rows = slices.filter((slice) => slice.column === column);
-    const heads = shown.map((name) => html`<th scope="col">${name}</th>`);
-    const body = rows.map((slice) => {
-      const cells = shown.map(
-        (name, k) =>
-          html`<td>${k === 0 ? bar(rows, slice, name) : nothing} ${number(slice.metrics[name])}</td>`,
-      );
-      return html`<tr>
-        <th scope="row">${slice.value}</th>
-        <td>${slice.rows.toLocaleString('en')}</td>
-        ${cells}
-      </tr>`;
+    const own = slices.filter((slice) => slice.column === column);
+    const table = tableOf({
+      columns: ['Value', 'Rows', ...shown].map((head) => ({ head })),
+      rows: own.map((slice) => [
+        ...[slice.value, slice.rows.toLocaleString('en')],
+        ...shown.map(
+          (name, k) => html`${k === 0 ? bar(own, slice, name) : nothing} ${number(slice.metrics[name])}`,
+        ),
+      ]),
     });
-    return html`<details${i === 0 ? html` open` : nothing}><summary>${column}</summary><div class="scroll"><table>
-      <thead><tr><th scope="col">Value</th><th scope="col">Rows</th>${heads}</tr></thead><tbody>${body}</tbody>
-      </table></div></details>`;
+    return html`<details${i === 0 ? html` open` : nothing}><summary>${column}</summary>${table}</details>`;
   });
   return html`<section>
     <h2>Slices</h2>

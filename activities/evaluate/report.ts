@@ -6,9 +6,10 @@ import type { Scorecard } from '../../contracts/evaluation.ts';
 import type { GateResult, Input } from '../../contracts/lifecycle.ts';
 import type { PinnedProject } from '../../contracts/project.ts';
 import { drawCharts } from './report-charts.ts';
-import { html, markup, nothing, number } from '../../infra/page/html.ts';
+import { html, nothing, number } from '../../infra/page/html.ts';
 import type { Html } from '../../infra/page/html.ts';
-import { style } from '../../infra/page/style.ts';
+import { pageText } from '../../infra/page/page.ts';
+import { tableSection } from '../../infra/page/table.ts';
 import { confusionTable, fitTable, gatesTable, metricsTable } from './report-tables.ts';
 import { slicesTables } from './report-slices.ts';
 
@@ -25,30 +26,15 @@ export async function renderReport(content: ReportContent): Promise<string> {
   const { input, pinned, scorecard, gates } = content;
   const { model, description, owner } = pinned.project;
   const charts = await drawCharts(scorecard);
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${model}: evaluation of ${input.lifecycleId}</title>
-        <style>
-          ${markup(style)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <header>
-            <p>${input.lifecycleId} · ${scorecard.task} · owned by ${owner}</p>
-            <h1>${model}</h1>
-            ${description ? html`<p>${description}</p>` : nothing}
-          </header>
-          ${verdict(content)}${gatesTable(gates)}${metricsTable(scorecard)}${charts}
-          <div class="figures">${[confusionTable(scorecard), fitTable(scorecard)]}</div>
-          ${slicesTables(scorecard)}${lineage(content)}
-        </main>
-      </body>
-    </html>`;
-  return page.html;
+  const body = html`<header>
+      <p>${input.lifecycleId} · ${scorecard.task} · owned by ${owner}</p>
+      <h1>${model}</h1>
+      ${description ? html`<p>${description}</p>` : nothing}
+    </header>
+    ${verdict(content)}${gatesTable(gates)}${metricsTable(scorecard)}${charts}
+    <div class="figures">${[confusionTable(scorecard), fitTable(scorecard)]}</div>
+    ${slicesTables(scorecard)}${lineage(content)}`;
+  return pageText({ title: `${model}: evaluation of ${input.lifecycleId}`, body });
 }
 
 function verdict({ scorecard, gates, passed }: ReportContent): Html {
@@ -82,26 +68,10 @@ function lineage({ input, pinned, scorecardDigest }: ReportContent): Html {
       : []),
     ...(pinned.gitCommit ? [['Git commit', pinned.gitCommit] as [string, string]] : []),
   ];
-  const rows = digests.map(
-    ([name, digest]) =>
-      html`<tr>
-        <th scope="row">${name}</th>
-        <td class="text"><code>${digest}</code></td>
-      </tr>`,
-  );
   const { train, validation, holdout } = input.prepared.rows;
   const [a, b, c] = [train, validation, holdout].map((rows) => rows.toLocaleString('en'));
-  return html`<section>
-    <h2>Where it comes from</h2>
-    <div class="scroll">
-      <table>
-        <caption>
-          ${a!} training, ${b!} validation and ${c!} holdout rows. SHA-256 of what this report is about.
-        </caption>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
-  </section>`;
+  return tableSection('Where it comes from', {
+    caption: `${a} training, ${b} validation and ${c} holdout rows. SHA-256 of what this report is about.`,
+    rows: digests.map(([name, digest]) => [name, html`<code>${digest}</code>`]),
+  });
 }

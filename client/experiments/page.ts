@@ -2,12 +2,12 @@
 import { drawSvg } from '../../infra/page/chart.ts';
 import { html, markup, nothing, number } from '../../infra/page/html.ts';
 import type { Html } from '../../infra/page/html.ts';
-import { style } from '../../infra/page/style.ts';
+import { pageText } from '../../infra/page/page.ts';
+import { tableSection } from '../../infra/page/table.ts';
 import type { Goal } from './best.ts';
 import { curveCharts, parallelChart } from './curves.ts';
 import type { Chart, Curve } from './curves.ts';
 import { differences, sharedValues } from './differences.ts';
-import type { Difference } from './differences.ts';
 import { importances, runsAtLeast } from './importance.ts';
 import type { Importance } from './importance.ts';
 import { namesIn, parameter, valueOf } from './names.ts';
@@ -39,33 +39,18 @@ export async function comparisonPage({ title, runs, goal, curves }: Comparison):
   const place = new Map(best.map(({ run }, i) => [run, i]));
   const ordered = curves.toSorted((a, b) => (place.get(a.run) ?? 0) - (place.get(b.run) ?? 0));
   const charts = curveCharts(ordered, runs.length > 200 ? 2 : 4);
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${title}</title>
-        <style>
-          ${markup(style + own)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <header>
-            <p>
-              ${runs.length} runs, the best by ${goal.metric} first (${goal.ascending ? 'least' : 'greatest'}
-              is best)
-            </p>
-            <h1>${title}</h1>
-          </header>
-          ${winner(best, goal)}
-          ${charts.length > 0 ? html`<div class="charts">${await draw(charts)}</div>` : nothing}
-          ${await parallel(best, goal, strengths)} ${importanceTable(strengths, goal, runs.length)}
-          ${table(best)} ${shared(best)}
-        </main>
-      </body>
-    </html>`;
-  return page.html;
+  const body = html`<header>
+      <p>
+        ${runs.length} runs, the best by ${goal.metric} first (${goal.ascending ? 'least' : 'greatest'} is
+        best)
+      </p>
+      <h1>${title}</h1>
+    </header>
+    ${winner(best, goal)}
+    ${charts.length > 0 ? html`<div class="charts">${await draw(charts)}</div>` : nothing}
+    ${await parallel(best, goal, strengths)} ${importanceTable(strengths, goal, runs.length)}
+    ${differencesTable(best)} ${sharedTable(best)}`;
+  return pageText({ title, css: own, body });
 }
 
 function winner([best]: readonly Run[], { metric }: Goal): Html {
@@ -140,100 +125,47 @@ function importanceTable(strengths: readonly Importance[], { metric }: Goal, run
       <p class="soft">Not told: ${why}.</p>
     </section>`;
   }
-  const rows = strengths.slice(0, 15).map(
-    ({ name, strength, sign, runs }) =>
-      html`<tr>
-        <th scope="row">${name}</th>
-        <td>
-          <span class="bar" aria-hidden="true"><i style="width:${Math.round(strength * 100)}%"></i></span>
-        </td>
-        <td>${strength.toFixed(2)}</td>
-        <td class="text">
-          ${sign === null ? 'words: no direction' : `${metric} ${sign > 0 ? 'grows' : 'falls'} with it`}
-        </td>
-        <td>${runs}</td>
-      </tr>`,
-  );
-  return html`<section>
-    <h2>Which parameters matter</h2>
-    <p class="soft">
-      How strongly each goes together with ${metric} over these runs: the absolute Spearman rank correlation,
-      or for words the correlation ratio of the ranks. It is correlation, not cause, and tells nothing of
-      parameters that act only together.
-    </p>
-    <div class="scroll">
-      <table class="imp">
-        <thead>
-          <tr>
-            <th scope="col">Parameter</th>
-            <th scope="col"></th>
-            <th scope="col">Strength</th>
-            <th scope="col" class="text">Direction</th>
-            <th scope="col">Runs</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
-  </section>`;
+  const table = {
+    look: 'imp',
+    columns: [
+      ...['Parameter', '', 'Strength'].map((head) => ({ head })),
+      { head: 'Direction', words: true },
+      { head: 'Runs' },
+    ],
+    rows: strengths
+      .slice(0, 15)
+      .map(({ name, strength, sign, runs }) => [
+        name,
+        html`<span class="bar" aria-hidden="true"
+          ><i style="width:${Math.round(strength * 100)}%"></i
+        ></span>`,
+        strength.toFixed(2),
+        sign === null ? 'words: no direction' : `${metric} ${sign > 0 ? 'grows' : 'falls'} with it`,
+        runs,
+      ]),
+  };
+  const note = html`<p class="soft">
+    How strongly each goes together with ${metric} over these runs: the absolute Spearman rank correlation, or
+    for words the correlation ratio of the ranks. It is correlation, not cause, and tells nothing of
+    parameters that act only together.
+  </p>`;
+  return tableSection('Which parameters matter', table, note);
 }
 
-function table(runs: readonly Run[]): Html {
+function differencesTable(runs: readonly Run[]): Html {
   const found = differences(runs);
   const shown = runs.slice(0, rowsAtMost);
-  const heads = found.map(({ name, kind }) => html`<th scope="col" ${textual(kind)}>${name}</th>`);
-  const rows = shown.map((run) => {
-    const cells = found.map(({ value, kind }) => html`<td${textual(kind)}>${scalarText(value(run))}</td>`);
-    return html`<tr>
-      <th scope="row">${run.run}</th>
-      ${cells}
-    </tr>`;
-  });
   const rest = runs.length - shown.length;
   const note =
     rest > 0 ? `The best ${shown.length}; the other ${rest} are in \`esteira runs export --csv\`. ` : '';
-  return html`<section>
-    <h2>What differs</h2>
-    <div class="scroll">
-      <table>
-        <caption>
-          ${note}The best first. Digests are cut to twelve signs.
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">Run</th>
-            ${heads}
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
-  </section>`;
+  return tableSection('What differs', {
+    caption: `${note}The best first. Digests are cut to twelve signs.`,
+    columns: [{ head: 'Run' }, ...found.map(({ name, kind }) => ({ head: name, words: kind === 'digest' }))],
+    rows: shown.map((run) => [run.run, ...found.map(({ value }) => scalarText(value(run)))]),
+  });
 }
 
-const textual = (kind: Difference['kind']): Html => (kind === 'digest' ? html` class="text"` : nothing);
-
-function shared(runs: readonly Run[]): Html {
-  const rows = sharedValues(runs).map(
-    ([name, value]) =>
-      html`<tr>
-        <th scope="row">${name}</th>
-        <td class="text">${scalarText(value)}</td>
-      </tr>`,
-  );
-  if (rows.length === 0) return nothing;
-  return html`<section>
-    <h2>What all of them share</h2>
-    <div class="scroll">
-      <table>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
-  </section>`;
+function sharedTable(runs: readonly Run[]): Html {
+  const rows = sharedValues(runs).map(([name, value]) => [name, scalarText(value)]);
+  return rows.length === 0 ? nothing : tableSection('What all of them share', { rows });
 }
