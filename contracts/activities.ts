@@ -97,8 +97,8 @@ export interface TrialSummary {
   trial: number;
   state: 'done' | 'stopped' | 'failed';
   value: number | null;
-  /** Better than all that were on record when it ended. */
-  best: boolean;
+  /** The value, turned so that less is better; null for a trial that cannot become the version. */
+  loss: number | null;
 }
 
 export interface SearchActivities {

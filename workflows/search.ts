@@ -25,7 +25,7 @@ export interface SearchPlan extends Input<'train'> {
   next: number;
   done: number;
   failed: number;
-  best: { trial: number; value: number } | null;
+  best: { trial: number; value: number; loss: number } | null;
 }
 
 export interface SearchView {
@@ -78,7 +78,12 @@ export async function search(plan: SearchPlan): Promise<SearchView> {
 function note(state: Pick<SearchPlan, 'done' | 'failed' | 'best'>, made: TrialSummary): void {
   state.done++;
   if (made.state === 'failed') state.failed++;
-  if (made.best && made.value !== null) state.best = { trial: made.trial, value: made.value };
+  const { trial, value, loss } = made;
+  if (value === null || loss === null) return;
+  // Of equals the first, as the choice at the end has it; results may come in any order.
+  const { best } = state;
+  if (!best || loss < best.loss || (loss === best.loss && trial < best.trial))
+    state.best = { trial, value, loss };
 }
 
 function detailsOf({ trials, done, failed, best }: SearchView): string {

@@ -130,7 +130,7 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     ingest: async () => dataset,
     validate: async () => ({ passed: true, broken: [], checks: 1, profile: artifact }),
     prepare: async () => ({ manifest: artifact, rows: { train: 70, validation: 10, holdout: 20 } }),
-    trial: async ({ trial }) => ({ trial, state: 'done', value: trial, best: trial === 1 }),
+    trial: async ({ trial }) => ({ trial, state: 'done', value: trial, loss: trial }),
     chooseTrial: async () => ({ model: artifact, metrics: {}, steps: 1, seconds: 1 }),
     track: async () => null,
     awaitWorker: async () => ({ served: true, since: '2001-02-01T00:00:00.000Z' }),

@@ -56,7 +56,7 @@ async function trialOnce(deps: TrainDeps, results: Results, order: TrialInput): 
   await failpoint('train:tried');
   // Also for a record that was there: the attempt that made it may have died before this.
   await results.add(order.lifecycleId, record);
-  return summaryOf(results, search, record);
+  return summaryOf(search, record);
 }
 
 async function recordOf(
@@ -156,15 +156,8 @@ async function tried(
   }
 }
 
-async function summaryOf(results: Results, search: Search, record: TrialRecord): Promise<TrialSummary> {
-  const { lifecycleId, trial, state, value } = record;
-  const lossOf = lossIn(search);
-  const others = (await results.of(lifecycleId)).filter((one) => one.trial !== trial && one.state === 'done');
-  const best =
-    state === 'done' &&
-    value !== null &&
-    others.every((one) => one.value === null || lossOf(one.value) >= lossOf(value));
-  return { trial, state, value, best };
+function summaryOf(search: Search, { trial, state, value }: TrialRecord): TrialSummary {
+  return { trial, state, value, loss: state === 'done' && value !== null ? lossIn(search)(value) : null };
 }
 
 async function bestOf(
