@@ -4,21 +4,13 @@
  *
  * This file only wires; see `workers/cpu.ts`.
  */
-import { join } from 'node:path';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { createGpuActivities } from '../activities/index.ts';
-import { createTrack } from '../activities/track/index.ts';
-import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { taskQueues } from '../contracts/search.ts';
-import { forkModule } from '../infra/child.ts';
 import { ConfigError, readConfig } from '../infra/config.ts';
 import { deviceUse, findDevices, leaseDevices } from '../infra/devices.ts';
-import { createLogger, temporalLogger } from '../infra/log.ts';
-import { Mlflow } from '../infra/mlflow.ts';
-import { pythonEnvironment } from '../infra/python-environment.ts';
-import { openStore } from '../infra/store/open.ts';
 import { livingWorkers, registerWorker } from '../infra/worker-registry.ts';
-import { environmentOf } from './tracking.ts';
+import { openBase } from './base.ts';
 import { gpuSettings } from './settings.ts';
 
 const config = readConfig();
@@ -28,26 +20,14 @@ if (devices.length === 0) {
     'This machine has no GPU that nvidia-smi knows; install the driver, or name devices by ESTEIRA_GPUS=0,1.',
   );
 }
-const log = createLogger(config, { worker: 'gpu' });
-Runtime.install({ logger: temporalLogger(log) });
-const connection = await NativeConnection.connect(config.temporal.connection);
-const workDir = join(config.home, 'work');
-await sweepWorkFolders(workDir);
-const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
-await store
-  .sweep()
-  .catch((error: unknown) =>
-    log.warn({ err: error }, 'what killed processes left in the store lies there still'),
-  );
-const { costPerHour } = config;
+const { log, connection, training, close } = await openBase(config, 'gpu');
+const { store } = training;
 const unregister = await registerWorker(
   store,
-  { queue: taskQueues.gpu, devices, costPerHour: costPerHour ?? null },
+  { queue: taskQueues.gpu, devices, costPerHour: config.costPerHour ?? null },
   (error) => log.warn({ err: error }, 'the store does not hear that this worker lives'),
 );
 log.info({ devices }, `training on ${devices.length} devices`);
-const mlflow = config.mlflow && new Mlflow(config.mlflow);
-const tracking = createTrack({ store, mlflow, log });
 /** Other trainings go on elsewhere from their checkpoints; a successor counts anew what there is. */
 const onLost = (why: string) => {
   log.error({ devices }, `${why}; this worker ends`);
@@ -61,9 +41,7 @@ try {
     namespace: config.temporal.namespace,
     taskQueue: taskQueues.gpu,
     activities: createGpuActivities({
-      ...{ store, workDir, costPerHour, forkModule },
-      pythonEnvironment: (order, say, signal) => pythonEnvironment(config.cacheHome, order, say, signal),
-      trackingEnvironment: environmentOf(tracking, config.mlflow),
+      ...training,
       devices: {
         ...leaseDevices(devices),
         use: deviceUse,
@@ -78,6 +56,5 @@ try {
   await worker.run();
 } finally {
   await unregister();
-  await store.close();
-  await connection.close();
+  await close();
 }
