@@ -1,8 +1,5 @@
 /** Devices, as a program called nvidia-smi tells of them: found, leased, looked at, and gone. */
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { leased } from '../../activities/train/leased.ts';
@@ -10,31 +7,13 @@ import type { DevicePool } from '../../activities/train/leased.ts';
 import { failedWith } from '../../contracts/failures.ts';
 import { Trainer } from '../../contracts/training.ts';
 import { deviceUse, findDevices, leaseDevices } from '../../infra/devices.ts';
+import { fakeNvidiaSmi } from '../support/nvidia-smi.ts';
+import type { NvidiaSmi } from '../support/nvidia-smi.ts';
 
-const path = process.env['PATH'];
-let folder: string;
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'esteira-devices-'));
-  process.env['PATH'] = `${folder}:${path}`;
-});
-beforeEach(() => listing('0, Test GPU, 8192, 50, 1024', '1, Test GPU, 8192, 90, 2048'));
-after(async () => {
-  process.env['PATH'] = path;
-  await rm(folder, { recursive: true });
-});
-
-/** From now on nvidia-smi lists these: index, name, total memory, utilisation, used memory. */
-async function listing(...lines: string[]): Promise<void> {
-  const rows = lines.map((line) => line.split(', '));
-  const found = rows.map(([index, name, memory]) => `${index}, ${name}, ${memory}`).join('\n');
-  const used = rows.map(([index, , , busy, memory]) => `${index}, ${busy}, ${memory}`).join('\n');
-  await says(`case "$1" in *utilization*) cat <<'E'\n${used}\nE\n;; *) cat <<'E'\n${found}\nE\n;; esac`);
-}
-
-async function says(shell: string): Promise<void> {
-  await writeFile(join(folder, 'nvidia-smi'), `#!/bin/sh\n${shell}\n`);
-  await chmod(join(folder, 'nvidia-smi'), 0o755);
-}
+let smi: NvidiaSmi;
+before(async () => (smi = await fakeNvidiaSmi()));
+beforeEach(() => smi.lists('0, Test GPU, 8192, 50, 1024', '1, Test GPU, 8192, 90, 2048'));
+after(() => smi.close());
 
 const mebibyte = 1024 ** 2;
 const gpu = (index: number) => ({ index, name: 'Test GPU', memoryBytes: 8_192 * mebibyte });
@@ -49,7 +28,7 @@ test('devices are what nvidia-smi lists, or those of them that are chosen', asyn
 });
 
 test('a driver that does not answer has no devices, and a later look says why', async () => {
-  await says('echo "NVIDIA-SMI has failed because it could not reach the driver."; exit 9');
+  await smi.says('echo "NVIDIA-SMI has failed because it could not reach the driver."; exit 9');
   assert.deepEqual(await findDevices(), []);
   await assert.rejects(deviceUse([gpu(0)]), /nvidia-smi fails: NVIDIA-SMI has failed because/);
 });
@@ -112,7 +91,7 @@ async function aborted(signal: AbortSignal): Promise<never> {
 
 test('a trainer that fails as its device vanishes is not to blame: another worker tries', async () => {
   const { heard, outcome } = await leasing(async () => {
-    await listing('1, Test GPU, 8192, 90, 2048');
+    await smi.lists('1, Test GPU, 8192, 90, 2048');
     throw new Error('CUDA error: unspecified launch failure');
   });
   assert(outcome instanceof Error);
@@ -126,7 +105,7 @@ test('a trainer that fails as its device vanishes is not to blame: another worke
 
 test('a trainer that hangs on a device that fell off the bus is ended', { timeout: 240_000 }, async () => {
   const { heard, outcome } = await leasing(async (signal) => {
-    await says('echo "Unable to determine the device handle for GPU0000:01:00.0: GPU is lost."; exit 15');
+    await smi.says('echo "Unable to determine the device handle for GPU0000:01:00.0: GPU is lost."; exit 15');
     return aborted(signal);
   });
   assert.match((outcome as Error).message, /^device 0 \(Test GPU\) vanished while it trained/);
