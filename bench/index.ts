@@ -12,6 +12,7 @@ import { flights } from './flights.ts';
 import { gpu } from './gpu.ts';
 import { table } from './row.ts';
 import type { Row } from './row.ts';
+import { overhead } from './overhead.ts';
 import { runs } from './runs.ts';
 import { search } from './search.ts';
 import { serving } from './serving.ts';
@@ -27,6 +28,7 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   runs,
   search,
   training,
+  overhead,
   gpu,
   flights,
 };

@@ -21,8 +21,8 @@ interface ListOptions {
 export function addExperimentCommands(program: Command): void {
   const runs = program.command('runs').description('every training: list, show, compare, export');
   runs
-    .command('ls [model]')
-    .description('lifecycles that trained, newest first')
+    .command('ls [of]')
+    .description('lifecycles that trained, newest first: all, those of flights, or flights/3 alone')
     .option('--sort <name>', 'by a metric, a parameter or a field: roc_auc, param.lr, seconds')
     .option('--asc', 'least first')
     .option('--where <conditions>', `such as 'param.lr<0.01 and metric.roc_auc>=0.7 and backend=python'`)
@@ -46,7 +46,7 @@ export function addExperimentCommands(program: Command): void {
     .option('--json', 'for machines')
     .action(compare);
   runs
-    .command('export [model]')
+    .command('export [of]')
     .description('every run one row, as CSV on standard output or in a file')
     .option('--csv [file]', 'CSV; into this file, if given', csvFile)
     .option('--trials', 'the trials of searches instead')
@@ -54,36 +54,40 @@ export function addExperimentCommands(program: Command): void {
     .action(exportRuns);
 }
 
-async function list(model: string | undefined, options: ListOptions): Promise<void> {
+async function list(of: string | undefined, options: ListOptions): Promise<void> {
   const { matching, parseWhere, sorted } = await import('../experiments/where.ts');
   const { namesIn } = await import('../experiments/names.ts');
   const { runsTable } = await import('../experiments/table.ts');
   const { sort = 'started', asc = false, where, limit, trials = false, json = false } = options;
   const conditions: Condition[] = where === undefined ? [] : parseWhere(where);
-  const { runs, faults } = await catalogue(model, trials);
+  const { runs, faults } = await catalogue(of, trials);
   const names = namesIn(runs);
   const found = matching(sorted(runs, sort, asc, names), conditions, names);
   const shown = found.slice(0, limit);
   const asked = [...(options.sort ? [sort] : []), ...conditions.map(({ name }) => name)];
   const rest =
     found.length > shown.length ? `\n${found.length - shown.length} more; --limit shows them.` : '';
-  const text = shown.length > 0 ? runsTable(shown, asked, names) + rest : none(runs, model, trials);
+  const text = shown.length > 0 ? runsTable(shown, asked, names) + rest : none(runs, of, trials);
   say(json, shown, text);
   warn(faults);
 }
 
-function none(runs: readonly Run[], model: string | undefined, trials: boolean): string {
+function none(runs: readonly Run[], of: string | undefined, trials: boolean): string {
   if (runs.length > 0) return `None of ${counted(runs.length, 'run')} meets the conditions.`;
-  const of = model ? ` of ${model}` : '';
+  const whose = of ? ` of ${of}` : '';
   return trials
-    ? `No search${of} has a trial yet; \`search:\` in the project starts one.`
-    : `No run${of} has trained yet; \`esteira run <project>\` starts one.`;
+    ? `No search${whose} has a trial yet; \`search:\` in the project starts one.`
+    : `No run${whose} has trained yet; \`esteira run <project>\` starts one.`;
 }
 
-async function catalogue(model: string | undefined, trials: boolean): Promise<Catalogue> {
+/** @param of a model, or one of its lifecycles; all, if absent */
+async function catalogue(of: string | undefined, trials: boolean): Promise<Catalogue> {
   const { readCatalogue } = await import('../experiments/catalogue.ts');
+  const { runName } = await import('../experiments/read.ts');
   const { withStore } = await import('../experiments/session.ts');
-  return withStore((store, cacheHome) => readCatalogue(store, { cacheHome, model, trials }));
+  const { model, number } = of?.includes('/') ? runName(of) : { model: of };
+  const scope = { model, ...(number !== undefined && { number }), trials };
+  return withStore((store, cacheHome) => readCatalogue(store, { cacheHome, ...scope }));
 }
 
 function warn(faults: readonly string[]): void {
@@ -145,10 +149,10 @@ interface ExportOptions {
   json?: boolean;
 }
 
-async function exportRuns(model: string | undefined, { csv, trials, json }: ExportOptions): Promise<void> {
+async function exportRuns(of: string | undefined, { csv, trials, json }: ExportOptions): Promise<void> {
   const { runsCsv } = await import('../experiments/export.ts');
   const { sorted } = await import('../experiments/where.ts');
-  const { runs, faults } = await catalogue(model, trials ?? false);
+  const { runs, faults } = await catalogue(of, trials ?? false);
   const ordered = sorted(runs, 'started', false);
   const text = json ? `${JSON.stringify(ordered)}\n` : runsCsv(ordered);
   if (typeof csv === 'string') await writeFile(csv, text);

@@ -208,6 +208,9 @@ test('the commands work where no server runs', async () => {
   const listed = await esteira('ls', '--sort', 'roc_auc', '--where', 'param.lr<0.05', '--json');
   assert.equal(listed.code, 0, listed.stderr);
   assert.deepEqual(names(JSON.parse(listed.stdout) as { run: string }[]), ['flights/3', 'flights/2']);
+  const trials = await esteira('ls', 'flights/3', '--trials', '--limit', '2', '--json');
+  assert.equal((JSON.parse(trials.stdout) as object[]).length, 2, 'those of one lifecycle');
+  assert.equal((await esteira('ls', 'flights/2', '--trials', '--json')).stdout, '[]\n');
   const wrong = await esteira('ls', '--where', 'rocauc>1');
   assert.deepEqual([wrong.code, wrong.stderr.split(';')[0]], [1, 'no run has rocauc, did you mean roc_auc?']);
   const diff = await esteira('show', 'flights/2', '--diff');
