@@ -13,9 +13,11 @@ import { addExperimentCommands } from './commands/runs.ts';
 import { addStackCommands } from './commands/stack.ts';
 import { addTrainingCommands } from './commands/training.ts';
 import { exitCodes } from './output.ts';
+import { version } from '../infra/version.ts';
 
 const program = new Command('esteira')
   .description('Durable machine-learning lifecycles: from raw data to a live model and back again.')
+  .version(version)
   .exitOverride()
   .showHelpAfterError('(--help shows what is possible)')
   .addHelpText(

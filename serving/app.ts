@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { z } from 'zod';
 import { Label } from '../contracts/serving.ts';
 import type { Logger } from '../infra/log.ts';
+import { version } from '../infra/version.ts';
 import { infer, named } from './infer.ts';
 import { metricsText } from './metrics.ts';
 import type { ModelHost } from './model-host.ts';
@@ -69,7 +70,7 @@ export function createApp(replica: Replica, shipper: Shipper, log: Logger): Fast
     reply.code(replica.ready ? 200 : 503).send({ ready: replica.ready }),
   );
   for (const path of ['/v2', '/v2/'])
-    app.get(path, () => ({ name: 'esteira', version: '0.2.0', extensions: [] }));
+    app.get(path, () => ({ name: 'esteira', version, extensions: [] }));
   app.get('/metrics', (_request, reply) =>
     reply.type('text/plain; version=0.0.4').send(metricsText(replica, shipper.waiting)),
   );

@@ -6,7 +6,7 @@ import { replay } from '../client/replay.ts';
 import { readConfig } from '../infra/config.ts';
 import { releasedHistories } from './support/world.ts';
 
-/** What an upgrade may meet; each release since 0.2.0 has a folder for each. */
+/** What an upgrade may meet; each release since 0.2.0 has a folder for each that it knew. */
 const moments = [
   'mid-approval',
   'approved',
@@ -15,6 +15,12 @@ const moments = [
   'mid-rollout',
   'rolled-back',
   'continued',
+  'mid-search',
+  'searched',
+  'reproduced',
+  'reused',
+  'mid-queue',
+  'fell-back',
 ];
 
 test('every released history replays, and its payloads parse', async () => {

@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { ReplicaStatus } from '../../contracts/serving.ts';
 import { readJson } from '../../infra/store/json.ts';
+import { version } from '../../infra/version.ts';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
 import { inferBody, makePlace, post } from '../support/server.ts';
 import type { Place } from '../support/server.ts';
@@ -32,7 +33,7 @@ test('health and metadata are as the specification has them', async () => {
   assert.deepEqual(await get('/v2/health/ready'), { status: 200, body: { ready: true } });
   assert.deepEqual(await get('/v2'), {
     status: 200,
-    body: { name: 'esteira', version: '0.2.0', extensions: [] },
+    body: { name: 'esteira', version, extensions: [] },
   });
   assert.deepEqual(await get('/v2/models/flights/ready'), {
     status: 200,

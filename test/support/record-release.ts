@@ -2,7 +2,7 @@
  * Records a release: a stack lives through what runs can be in the middle of, and their histories are written to
  * `test/histories/<release>/<moment>/` as protobuf JSON. Run it once a release; what it wrote is never written again.
  *
- *     node --import tsx test/support/record-release.ts 0.2.0
+ *     node --import tsx test/support/record-release.ts 0.3.0
  */
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -11,11 +11,13 @@ import { fileURLToPath } from 'node:url';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { checkpointKey, CheckpointRecord } from '../../activities/train/checkpoints.ts';
+import { reproduce } from '../../client/reproduce.ts';
 import { pinnedSetup } from '../../client/setup.ts';
-import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
+import { modelWorkflowId, searchWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { readJson } from '../../infra/store/json.ts';
 import { decideSignal, triggerUpdate } from '../../workflows/messages.ts';
 import type { model as modelWorkflow } from '../../workflows/model.ts';
+import type { SearchView } from '../../workflows/search.ts';
 import { openBelt } from './belt.ts';
 import { january } from './stage.ts';
 import { until } from './until.ts';
@@ -38,7 +40,12 @@ const long = {
 } as const;
 const canary = { steps: [{ share: 0.5, bake: '3s' }], minRows: 100_000 };
 
-const belt = await openBelt();
+const search = {
+  ...{ method: 'tpe' as const, trials: 6, parallel: 2 },
+  space: { learningRate: { min: 0.001, max: 0.1, scale: 'log' as const } },
+};
+
+const belt = await openBelt({ ESTEIRA_GPUS: 'none' });
 const { esteira } = belt;
 const { client } = esteira;
 
@@ -95,6 +102,42 @@ async function rollouts(): Promise<void> {
   await record('rolled-back', second, 'rollout/rolled/2', 'model/rolled', `monitor/rolled/${january.until}`);
 }
 
+/** Trials under way and done, and the version that they made, once more. */
+async function searches(): Promise<void> {
+  const trainer = { backend: 'onnx' as const, epochs: 60, patience: 60, batchSize: 32 };
+  const run = await belt.start(await belt.project('searched', { trainer, search }));
+  const trials = client.workflow.getHandle(searchWorkflowId(run));
+  await until(async () => {
+    const view = await trials.query<SearchView>('search').catch(() => undefined); // it may not have begun
+    return view !== undefined && view.done > 0 && view.done < search.trials;
+  });
+  await record('mid-search', run, searchWorkflowId(run), 'model/searched');
+  assert.equal((await esteira.outcome(run)).status, 'deployed');
+  await record('searched', run, searchWorkflowId(run), 'model/searched');
+  await reproduce(esteira, 'searched/1');
+  for await (const { workflowId } of client.workflow.list({ query: "WorkflowType = 'reproduction'" }))
+    await record('reproduced', workflowId);
+}
+
+/** Results used again; a queue that nobody serves, until a cpu worker takes over. */
+async function reuses(): Promise<void> {
+  const folders = await belt.project('reused', { reuse: true });
+  await esteira.outcome(await belt.start(folders));
+  const second = await belt.start(folders);
+  assert.equal((await esteira.outcome(second)).status, 'deployed');
+  await record('reused', second, 'model/reused');
+}
+
+async function queues(): Promise<void> {
+  const device = { device: 'gpu' as const, fallback: 'cpu' as const, fallbackAfter: '8s' };
+  const trainer = { backend: 'onnx' as const, epochs: 2, batchSize: 128, ...device };
+  const run = await belt.start(await belt.project('queued', { trainer }));
+  await until(async () => (await esteira.look(run)).progress.waitsFor !== null);
+  await record('mid-queue', run, 'model/queued');
+  assert.equal((await esteira.outcome(run)).status, 'deployed');
+  await record('fell-back', run, 'model/queued');
+}
+
 /** An entity that continues as new every 40 events, with a run in flight and one that waits. */
 async function continued(): Promise<void> {
   const project = await belt.project('ageless', { approval: people });
@@ -125,7 +168,7 @@ async function continued(): Promise<void> {
 }
 
 try {
-  await Promise.all([approval(), training(), rollouts(), continued()]);
+  await Promise.all([approval(), training(), rollouts(), continued(), searches(), reuses(), queues()]);
 } finally {
   await belt.close();
 }
