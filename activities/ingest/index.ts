@@ -37,8 +37,10 @@ export interface IngestDeps extends EngineDeps {
 
 export function createIngest(deps: IngestDeps): Pick<StageActivities, 'ingest'> {
   return {
-    ingest: (unparsed) =>
-      recorded(
+    ingest: (unparsed) => {
+      /** As they were when it was asked whether another run's result will do. */
+      let looked: DatasetManifest['sources'] | undefined;
+      return recorded(
         deps.store,
         'ingest',
         unparsed,
@@ -47,6 +49,9 @@ export function createIngest(deps: IngestDeps): Pick<StageActivities, 'ingest'> 
           const manifest = await withEngine(deps, 'ingest', (db, folder) =>
             read(deps.store, db, folder, pinned, input.window),
           );
+          // Its rows must not be kept under the digests of others.
+          if (looked && canonicalJson(looked) !== canonicalJson(manifest.sources))
+            throw new Error('a source changed while it was read; ingest begins anew');
           const stored = await putJsonBlob(deps.store, manifest);
           const { name, rows } = manifest;
           await failpoint('ingest:stored');
@@ -57,13 +62,21 @@ export function createIngest(deps: IngestDeps): Pick<StageActivities, 'ingest'> 
             details: { sources: manifest.sources, watermark: manifest.last, gitCommit: pinned.gitCommit },
           };
         },
-        (input) => originOf(deps, input),
-      ),
+        async (input) => {
+          const origin = await originOf(deps, input);
+          looked = origin.data;
+          return origin;
+        },
+      );
+    },
   };
 }
 
 /** Reads every source to its end: what a file is called, or when it was written, says nothing of what is in it. */
-async function originOf(deps: IngestDeps, { project, window }: Input<'ingest'>): Promise<Origin> {
+async function originOf(
+  deps: IngestDeps,
+  { project, window }: Input<'ingest'>,
+): Promise<Origin & { data: DatasetManifest['sources'] }> {
   const pinned = await readJsonBlob(deps.store, project, PinnedProject);
   const { model, sources, key, time, label } = pinned.project;
   const data = await withEngine(deps, 'ingest', (db) => openSources(db, pinned));

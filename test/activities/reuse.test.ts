@@ -114,3 +114,18 @@ test('a command may run anything, and is not used again', async () => {
   await assert.rejects(walk({ trainer }), /left with code 3/);
   await assert.rejects(walk({ trainer }), /left with code 3/);
 });
+
+test('a source that changes between the question and the reading is not kept under its old digest', async () => {
+  const pinned = await bench.pin(project({ model: 'moving', sources: { event: { path: 'moving.csv' } } }));
+  await bench.write('moving.csv', csv(600));
+  let opened = 0;
+  const openDuckDb: typeof bench.deps.openDuckDb = async (folder) => {
+    if (++opened === 2) await bench.write('moving.csv', csv(500));
+    return bench.deps.openDuckDb(folder);
+  };
+  const { ingest } = createIngest({ ...bench.deps, openDuckDb });
+  const input = { lifecycleId: 'lifecycle/moving/1', project: pinned, reuse: true, window: january };
+  await assert.rejects(bench.run(ingest, input), /a source changed while it was read/);
+  const again = await bench.run(ingest, { ...input, lifecycleId: 'lifecycle/moving/2' });
+  assert.deepEqual([again.rows, again.cache?.hit], [500, false]);
+});
