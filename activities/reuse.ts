@@ -20,12 +20,14 @@ export interface Origin {
   environment: string;
   parameters: unknown;
   data: unknown;
+  /** Of the data, where a stage is asked for one. */
+  window?: unknown;
 }
 
 /** @returns a sentence for what cannot be used again */
 export type OriginOf<S extends Stage> = (input: Input<S>) => Promise<Origin | string>;
 
-const partNames = ['code', 'environment', 'parameters', 'data'] as const;
+const partNames = ['code', 'environment', 'parameters', 'data', 'window'] as const;
 const Digests = z.record(z.enum(partNames), z.string());
 type Digests = z.infer<typeof Digests>;
 

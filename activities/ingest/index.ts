@@ -83,8 +83,8 @@ async function originOf(
   return {
     code: codeDigest('activities/ingest', 'infra/duckdb.ts'),
     environment: nodeDigest(),
-    parameters: { model, sources, sql: pinned.sql, key, time, label, window },
-    data,
+    parameters: { model, sources, sql: pinned.sql, key, time, label },
+    ...{ data, window },
   };
 }
 
