@@ -61,19 +61,20 @@ export function networkOf(task: Task, layout: FeatureLayout, hidden: readonly nu
       column,
       block: block(`embedding_${column}`, [cardinality, dimensions], 0.1),
     }));
-  const oneHots = columns
-    .filter(({ encode }) => encode === 'one-hot')
-    .map(({ column, cardinality }) => ({
-      column,
-      block: block(`one_hot_${column}`, [cardinality, widths[0]!], 0.01),
-    }));
+  const encoded = columns.filter(({ encode }) => encode === 'one-hot');
   const inputs = layout.numeric.length + embeddings.reduce((sum, each) => sum + each.block.dims[1]!, 0);
+  const spreads = spreadsOf(
+    [inputs + encoded.reduce((sum, { cardinality }) => sum + cardinality, 0), ...hidden],
+    widths,
+  );
+  const oneHots = encoded.map(({ column, cardinality }) => ({
+    column,
+    block: block(`one_hot_${column}`, [cardinality, widths[0]!], spreads[0]!),
+  }));
   const layers = widths.map((width, i) => {
     const from = i === 0 ? inputs : widths[i - 1]!;
-    // He's spread suits relu; the last layer starts small, so that the first predictions are the base rate's.
-    const spread = i === widths.length - 1 ? 0.01 : Math.sqrt(2 / Math.max(1, from));
     return {
-      weight: from > 0 ? block(`weight_${i}`, [from, width], spread) : undefined,
+      weight: from > 0 ? block(`weight_${i}`, [from, width], spreads[i]!) : undefined,
       bias: block(`bias_${i}`, [width], 0),
     };
   });
@@ -92,7 +93,22 @@ export function networkOf(task: Task, layout: FeatureLayout, hidden: readonly nu
   };
 }
 
-/** @see He et al., "Delving Deep into Rectifiers", ICCV 2015, §2.2 */
+/**
+ * Of each layer's first weights. He's spread keeps the signal's size through a relu; where none was before, or none comes
+ * after, Glorot's does. A linear model starts at nearly nothing, for its loss has one valley only.
+ *
+ * @param from inputs of each layer, every value of a one-hot column being one
+ * @see Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010, eq. 12
+ * @see He et al., "Delving Deep into Rectifiers", ICCV 2015, §2.2
+ */
+function spreadsOf(from: readonly number[], widths: readonly number[]): number[] {
+  if (widths.length === 1) return [0.01];
+  return widths.map((width, i) => {
+    const inner = i > 0 && i < widths.length - 1;
+    return inner ? Math.sqrt(2 / from[i]!) : Math.sqrt(2 / (from[i]! + width));
+  });
+}
+
 export function firstWeights({ blocks, size }: Network, seed: number): Float32Array {
   const weights = new Float32Array(size);
   for (const [i, { offset, size: length, spread }] of blocks.entries()) {
