@@ -70,7 +70,7 @@ async function projectIn(folder: string) {
   await cp(join(example, 'flights.sql'), join(folder, 'flights.sql'));
   const text = {
     ...(parse(await readFile(join(example, 'esteira.yaml'), 'utf8')) as object),
-    ...{ sources: { flights: { path: data } }, reuse: false },
+    ...{ sources: { flights: { path: data } }, reuse: false, rollout: { steps: [] } },
   };
   await writeFile(join(folder, 'esteira.yaml'), stringify(text));
   return { folder, project: Project.parse(text) };

@@ -6,9 +6,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { permanent } from '../../contracts/failures.ts';
-import type { PreparedManifest } from '../../contracts/prepared.ts';
 import type { Child, ChildOptions } from '../../infra/child.ts';
 import { readUntrusted } from '../../infra/untrusted-file.ts';
+import type { PackagePlan } from './package-model.ts';
 
 /** FP32 against a framework's doubles. */
 const absolute = 1e-4;
@@ -20,27 +20,30 @@ const rowsAtMost = 1_000;
 const limits = { memoryBytes: 2 * 1024 ** 3, totalMs: 120_000 };
 
 const Sample = z.array(z.union([z.number(), z.array(z.number())])).min(1);
-const Scored = z.object({ outputs: z.string() });
+const Scored = z.union([z.object({ outputs: z.string() }), z.object({ faults: z.array(z.string()) })]);
 
-/** The model in a child of its own: nobody has vouched for it yet. */
 export interface AgreementDeps {
   forkModule(url: URL, options: ChildOptions): Child;
 }
 
 /**
- * @param sample a JSON file of the trainer's: what it predicts for the first rows of the first validation part
- * @param part that part, a local path
- * @returns how many rows were compared, and the largest difference
- * @throws `ModelRefused` when they part
+ * Checks and packages the model, and compares it with its framework.
+ *
+ * @param transform, part local paths; the part is the first of the validation side
+ * @param sample a JSON file of the trainer's: what it predicts for the first rows of that part
+ * @returns the package's path, how many rows were compared, and the largest difference
+ * @throws `ModelRefused` when it is no model to accept, or they part
  */
 export async function checkAgreement(
   folder: string,
   deps: AgreementDeps,
-  { layout }: Pick<PreparedManifest, 'layout'>,
-  { model, sample, part }: { model: Uint8Array; sample: string; part: string },
-): Promise<{ rows: number; worst: number }> {
+  plan: PackagePlan,
+  given: { model: Uint8Array; transform: string; sample: string; part: string },
+): Promise<{ packaged: string; rows: number; worst: number }> {
+  const { sample, ...rest } = given;
   const said = await readSample(folder, sample);
-  const answers = await scored(folder, deps, { layout, model, part, rows: said.length });
+  const packaged = join(folder, 'packaged.onnx');
+  const answers = await scored(folder, deps, { ...rest, plan, packaged, rows: said.length });
   const width = answers.length / said.length;
   const off = said.map((row, i) => apart([row].flat(), answers.subarray(i * width, (i + 1) * width)));
   const bad = off.filter(({ outside }) => outside);
@@ -53,7 +56,7 @@ export async function checkAgreement(
       `the ONNX model and its framework part on ${bad.length} of ${said.length} validation rows: for row ${at} the framework says ${framework}, the model ${model.join(', ')}`,
     );
   }
-  return { rows: said.length, worst };
+  return { packaged, rows: said.length, worst };
 }
 
 async function readSample(folder: string, path: string): Promise<z.infer<typeof Sample>> {
@@ -76,7 +79,14 @@ async function scored(
   {
     model,
     ...request
-  }: { model: Uint8Array; part: string; rows: number; layout: PreparedManifest['layout'] },
+  }: {
+    model: Uint8Array;
+    transform: string;
+    packaged: string;
+    part: string;
+    rows: number;
+    plan: PackagePlan;
+  },
 ): Promise<Float32Array> {
   const path = join(folder, 'agreement.onnx');
   const cwd = join(folder, 'agreement');
@@ -89,8 +99,14 @@ async function scored(
     onText: (line) => void (lines.push(line) > 20 && lines.shift()),
   });
   let outputs: Float32Array | undefined;
-  for await (const line of child.events) outputs = floats(Scored.parse(line).outputs);
+  let faults: string[] = [];
+  for await (const line of child.events) {
+    const said = Scored.parse(line);
+    if ('faults' in said) ({ faults } = said);
+    else outputs = floats(said.outputs);
+  }
   const { code, signal, over } = await child.exited;
+  if (faults.length > 0) throw refused(faults.join('; '));
   if (over) throw refused(`it goes beyond its limit of ${over} on ${request.rows} rows`);
   if (signal) throw new Error(`scoring a sample was ended by ${signal}`);
   if (code !== 0 || !outputs)

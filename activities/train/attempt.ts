@@ -248,21 +248,23 @@ async function oneProcess(run: Run, batchScale: number, signal: AbortSignal): Pr
 const spentSeconds = ({ checkpoints, startedAt }: Run): number =>
   checkpoints.spentBefore + (Date.now() - startedAt) / 1_000;
 
-/** The trainer's file, looked at before anybody opens it, compared with its framework, joined with the transform. */
+/** The trainer's file, looked at before anybody opens it, joined with the transform, compared with its framework. */
 async function accepted({ folder, deps, manifest, listener }: Run, { model }: Trained) {
   if (!model) return { model: undefined, agreement: null };
   listener.say('the model is checked');
   const { store } = deps;
   const made = await readUntrusted(model.path, { within: join(folder, 'work'), maxBytes: modelLimits.bytes });
-  const transform = await readFile(await store.localPath(manifest.transform));
-  const packaged = packageModel(manifest, transform, made, 'the model that the trainer made');
-  const [part] = manifest.validation;
-  const agreement =
-    model.sample !== undefined && part
-      ? await checkAgreement(folder, deps, manifest, {
-          ...{ model: made, sample: model.sample },
-          part: await store.localPath(part.artifact),
-        })
-      : null;
-  return { model: await store.putBlob(packaged, 'application/onnx'), agreement };
+  const transform = await store.localPath(manifest.transform);
+  const { layout, signature, task } = manifest;
+  const plan = { layout, signature, task };
+  const [first] = manifest.validation;
+  if (model.sample !== undefined && first) {
+    const part = await store.localPath(first.artifact);
+    const given = { model: made, transform, sample: model.sample, part };
+    const { packaged, ...agreement } = await checkAgreement(folder, deps, plan, given);
+    return { model: await store.putFile(packaged, 'application/onnx'), agreement };
+  }
+  const { faults, packaged } = packageModel(plan, await readFile(transform), made);
+  if (packaged) return { model: await store.putBlob(packaged, 'application/onnx'), agreement: null };
+  throw permanent('ModelRefused', `the model that the trainer made: ${faults.join('; ')}`, { uri: '' });
 }

@@ -6,7 +6,7 @@
  * been put there by others. `scan.ts` looks at the bytes, this at what they mean.
  */
 import { elementTypeOf, ModelProto, shapeOf } from './proto.ts';
-import type { Attribute, ElementType, GraphProto, NodeProto, ValueInfo } from './proto.ts';
+import type { Attribute, ElementType, GraphProto, Model, NodeProto, ValueInfo } from './proto.ts';
 import { otherFormat } from './magic.ts';
 import { scan } from './scan.ts';
 import { shapeFault, tensorFault } from './tensors.ts';
@@ -26,18 +26,36 @@ const faultsAtMost = 10;
 
 /** @returns what is wrong, one sentence each; none means accepted. */
 export function check(bytes: Uint8Array, inputs: readonly Port[], outputs: readonly Port[]): string[] {
+  return decodeChecked(bytes, inputs, outputs).faults;
+}
+
+/** For who needs the model, too: to decode it costs as much as to check it. @returns no model where there are faults */
+export function decodeChecked(
+  bytes: Uint8Array,
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+): { faults: string[]; model?: Model } {
   const other = otherFormat(bytes);
-  if (other) return [`it is ${other}, not an ONNX model`];
+  if (other) return { faults: [`it is ${other}, not an ONNX model`] };
   const scanned = scan(bytes);
-  if (scanned.length > 0) return scanned;
-  const { graph, functions } = ModelProto.decode(bytes);
+  if (scanned.length > 0) return { faults: scanned };
+  const model = ModelProto.decode(bytes);
+  const faults = modelFaults(model, inputs, outputs).slice(0, faultsAtMost);
+  return faults.length > 0 ? { faults } : { faults, model };
+}
+
+function modelFaults(
+  { graph, functions }: Model,
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+): string[] {
   if (!graph?.node?.length) return ['it is not an ONNX model: it has no graph'];
   return [
     ...(functions?.length ? ['it defines functions of its own'] : []),
     ...portFaults('input', graph.input ?? [], inputs),
     ...portFaults('output', graph.output ?? [], outputs),
     ...graphFaults(graph, undefined),
-  ].slice(0, faultsAtMost);
+  ];
 }
 
 /** Names that a node may take: those of its graph so far, and of the graphs around it. */

@@ -10,7 +10,6 @@ import type { TrainerRequest } from '../../../../contracts/trainer.ts';
 import type { ReadyTrainer } from '../../../../contracts/training.ts';
 import { checkAgreement } from '../../../../activities/train/agreement.ts';
 import { pythonEnvironment } from '../../../../infra/python-environment.ts';
-import { packageModel } from '../../../../activities/train/package-model.ts';
 import { forkModule } from '../../../../infra/child.ts';
 import type { Child, Exit } from '../../../../infra/child.ts';
 import { readConfig } from '../../../../infra/config.ts';
@@ -128,15 +127,19 @@ export async function accepted(data: Data, run: Run) {
   assert.equal(run.exit.code, 0, run.log);
   const made = said(run, 'model').at(-1)!;
   const model = await readFile(made.path);
-  const transform = await readFile(await data.belt.store.localPath(data.manifest.transform));
-  const part = data.request.validation[0]!;
-  const { rows, worst } = await checkAgreement(
+  const transform = await data.belt.store.localPath(data.manifest.transform);
+  const { layout, signature, task } = data.manifest;
+  const {
+    packaged: path,
+    rows,
+    worst,
+  } = await checkAgreement(
     run.folder,
     { forkModule },
-    { layout: data.manifest.layout },
-    { model, sample: made.sample!, part },
+    { layout, signature, task },
+    { model, transform, sample: made.sample!, part: data.request.validation[0]! },
   );
   assert.ok(rows > 50 && worst < 0.5, `${rows} rows, apart by ${worst}`);
-  const packaged = packageModel(data.manifest, transform, model, 'the model');
+  const packaged = await readFile(path);
   return { metrics: made.metrics, answers: await score(packaged, readSignature(packaged), raw), worst };
 }
