@@ -52,7 +52,7 @@ function runTests(files) {
     '--import',
     'tsx',
     '--test',
-    '--test-concurrency=2',
+    '--test-concurrency=3', // on two cores: most of them wait for servers and clocks
     '--test-timeout=1800000',
     ...flags,
     ...files,
