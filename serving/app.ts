@@ -69,8 +69,7 @@ export function createApp(replica: Replica, shipper: Shipper, log: Logger): Fast
   app.get('/v2/health/ready', (_request, reply) =>
     reply.code(replica.ready ? 200 : 503).send({ ready: replica.ready }),
   );
-  for (const path of ['/v2', '/v2/'])
-    app.get(path, () => ({ name: 'esteira', version, extensions: [] }));
+  for (const path of ['/v2', '/v2/']) app.get(path, () => ({ name: 'esteira', version, extensions: [] }));
   app.get('/metrics', (_request, reply) =>
     reply.type('text/plain; version=0.0.4').send(metricsText(replica, shipper.waiting)),
   );
