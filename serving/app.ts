@@ -1,6 +1,7 @@
 /** The HTTP side: routes, and errors as the protocol wants them. Connections are kept after a refusal. */
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { z } from 'zod';
 import { Label } from '../contracts/serving.ts';
@@ -26,6 +27,8 @@ const Labels = z.object({ labels: z.array(Label.extend({ label })).min(1).max(10
  */
 const requestTimeout = 30_000;
 const headersTimeout = 10_000;
+/** For the rest of a body that is refused. */
+const drainMs = 2_000;
 /** How often connections are held against the two. */
 const connectionsCheckingInterval = 1_000;
 
@@ -50,7 +53,10 @@ export function createApp(replica: Replica, shipper: Shipper, log: Logger): Fast
     if (encoding !== 'identity')
       throw new Refusal(415, `bodies are taken as they are, not as ${shown(encoding)}`);
   });
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => refuse(reply, error, log));
+  app.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
+    if (error.statusCode === 413) await drained(request.raw);
+    return refuse(reply, error, log);
+  });
   app.setNotFoundHandler((request, reply) => notFound(app, request, reply));
   app.addHook('onSend', async (_request, reply) => {
     // Fastify closes after a body it could not take; the next request on the connection is a good one.
@@ -135,6 +141,24 @@ function parseBody(
     const at = `${request.method} ${request.url.slice(0, 200)}`;
     done(new Refusal(400, `the body of ${at} is not JSON: ${error.message}`));
   }
+}
+
+/**
+ * What is still on its way is read and forgotten, for a while: a connection that is closed with bytes unread is reset,
+ * and the answer may go with it.
+ */
+function drained(body: IncomingMessage): Promise<void> {
+  if (body.readableEnded || body.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, drainMs);
+    for (const over of ['end', 'close', 'error']) {
+      body.once(over, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    }
+    body.resume();
+  });
 }
 
 function refuse(reply: FastifyReply, error: Error & { statusCode?: number }, log: Logger): FastifyReply {
