@@ -27,8 +27,10 @@ import { atMost, just, timed } from './row.ts';
 import type { Row } from './row.ts';
 
 const example = fileURLToPath(new URL('../examples/flights/', import.meta.url));
-const data = fileURLToPath(new URL('../node_modules/vega-datasets/data/flights-3m.parquet', import.meta.url));
-const cases = [
+export const data = fileURLToPath(
+  new URL('../node_modules/vega-datasets/data/flights-3m.parquet', import.meta.url),
+);
+export const cases = [
   { name: 'January', model: 'january', days: 31, until: '2001-02-01T00:00:00.000Z' },
   { name: 'half a year', model: 'half-year', days: 181, until: '2001-07-01T00:00:00.000Z' },
 ] as const;
@@ -86,7 +88,12 @@ async function projectOf({ model, days }: Case, home: string) {
   return { folder, sql, project: Project.parse(text) };
 }
 
-async function stagesOf(esteira: Esteira, folder: string, { until }: Case): Promise<Map<string, number>> {
+/** Seconds by stage of one lifecycle, to its deployed end. */
+export async function stagesOf(
+  esteira: Esteira,
+  folder: string,
+  { until }: Pick<Case, 'until'>,
+): Promise<Map<string, number>> {
   const answer = await esteira.run(folder, { by: 'bench', until });
   if (answer.status !== 'started') throw new Error(`not started: ${JSON.stringify(answer)}`);
   const outcome = await esteira.outcome(answer.lifecycleId);

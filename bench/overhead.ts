@@ -13,14 +13,13 @@ import { stages } from '../contracts/lifecycle.ts';
 import { PreparedManifest } from '../contracts/prepared.ts';
 import { Project } from '../contracts/project.ts';
 import { readConfig } from '../infra/config.ts';
-import { pythonEnvironment } from '../infra/python-environment.ts';
 import { readJson, readJsonBlob } from '../infra/store/json.ts';
+import { cases, data, stagesOf } from './flights.ts';
+import { interpreterOf, trainers } from './python.ts';
 import { atMost, just, median, timed } from './row.ts';
 import type { Row } from './row.ts';
 
 const example = fileURLToPath(new URL('../examples/flights-lightgbm/', import.meta.url));
-const data = fileURLToPath(new URL('../node_modules/vega-datasets/data/flights-3m.parquet', import.meta.url));
-const trainers = new URL('../activities/train/python/', import.meta.url);
 const runs = 3;
 
 export async function overhead(home: string): Promise<Row[]> {
@@ -30,23 +29,18 @@ export async function overhead(home: string): Promise<Row[]> {
   try {
     const { folder, project } = await projectIn(join(home, 'project'));
     const stage: number[] = [];
-    let lifecycleId = '';
-    for (let run = 0; run <= runs; run++) {
-      const answer = await esteira.run(folder, { by: 'bench', until: '2001-02-01T00:00:00.000Z' });
-      if (answer.status !== 'started') throw new Error(`not started: ${JSON.stringify(answer)}`);
-      ({ lifecycleId } = answer);
-      await esteira.outcome(lifecycleId);
-      const { progress } = await esteira.look(lifecycleId);
-      // The first builds the environment.
-      if (run > 0) stage.push(progress.done.find((one) => one.stage === 'train')!.seconds);
-    }
+    // The first builds the environment.
+    for (let run = 0; run <= runs; run++)
+      stage.push((await stagesOf(esteira, folder, cases[0])).get('train')!);
+    stage.shift();
+    const lifecycleId = `lifecycle/${project.model}/${runs + 1}`;
     const record = await readJson(esteira.store, `runs/${lifecycleId}/train/record.json`, StageRecord);
     const { prepared } = stages.train.input.parse(record!.value.input);
     const manifest = await readJsonBlob(esteira.store, prepared.manifest, PreparedManifest);
     const given = { devices: [], last: undefined, batchScale: 1, budgetMs: undefined };
     const request = await writeRequest(home, esteira.store, project.trainer, manifest, given);
     const byHand: number[] = [];
-    const python = await interpreter(config.cacheHome);
+    const python = await interpreterOf('lightgbm', config.cacheHome);
     const script = fileURLToPath(new URL('ready/lightgbm-trainer.py', trainers));
     const env = { ...process.env, PYTHONPATH: fileURLToPath(trainers), OMP_WAIT_POLICY: 'PASSIVE' };
     for (let run = 0; run < runs; run++) {
@@ -74,10 +68,4 @@ async function projectIn(folder: string) {
   };
   await writeFile(join(folder, 'esteira.yaml'), stringify(text));
   return { folder, project: Project.parse(text) };
-}
-
-async function interpreter(cacheHome: string): Promise<string> {
-  const lock = await readFile(new URL('ready/lightgbm.lock', trainers), 'utf8');
-  const order = { lock, lockName: 'lightgbm.lock', python: 'python3', systemPackages: false };
-  return (await pythonEnvironment(cacheHome, order, () => {}, new AbortController().signal)).python;
 }

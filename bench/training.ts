@@ -5,7 +5,7 @@
  * Rows: 500,000, or BENCH_ROWS. Both may use all cores, as each is set up by itself.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -15,10 +15,10 @@ import type { TrainerRequest } from '../contracts/trainer.ts';
 import { OnnxTrainer } from '../contracts/training.ts';
 import { forkModule } from '../infra/child.ts';
 import { readConfig } from '../infra/config.ts';
-import { pythonEnvironment } from '../infra/python-environment.ts';
 import { readJsonBlob } from '../infra/store/json.ts';
 import { flightsSql, openBelt, prepared, projectOf } from '../test/activities/prepare/belt.ts';
 import { watchMemory } from './processes.ts';
+import { interpreterOf } from './python.ts';
 import { atMost, just, timed } from './row.ts';
 import type { Row } from './row.ts';
 
@@ -52,7 +52,7 @@ export async function training(home: string): Promise<Row[]> {
     const sides = { train: await paths(manifest.train), validation: await paths(manifest.validation) };
     const embedded = (hidden: number[]) =>
       onnx(join(home, `hidden-${hidden.length}`), manifest, sides, hidden);
-    const python = await interpreter();
+    const python = await interpreterOf('scikit-learn', readConfig().cacheHome);
     const sklearn = (model: string) => scikitLearn(python, manifest, sides, model);
     const linear = { onnx: await embedded([]), others: [await sklearn('logistic'), await sklearn('sgd')] };
     const deep = { onnx: await embedded([32]), others: [await sklearn('mlp')] };
@@ -113,17 +113,6 @@ async function onnx(folder: string, manifest: PreparedManifest, sides: Sides, hi
   const seconds = (performance.now() - started) / 1_000;
   if (code !== 0) throw new Error(`the embedded trainer left with ${code}`);
   return { seconds, megabytes: (await memory.stop()).megabytes, loss: metrics['validation_loss']! };
-}
-
-async function interpreter(): Promise<string> {
-  const lock = await readFile(
-    new URL('../activities/train/python/ready/scikit-learn.lock', import.meta.url),
-    'utf8',
-  );
-  const order = { lock, lockName: 'scikit-learn.lock', python: 'python3', systemPackages: false };
-  const say = () => {};
-  const { signal } = new AbortController();
-  return (await pythonEnvironment(readConfig().cacheHome, order, say, signal)).python;
 }
 
 async function scikitLearn(python: string, { layout }: PreparedManifest, sides: Sides, model: string) {

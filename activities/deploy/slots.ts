@@ -38,9 +38,9 @@ export async function writeVersion(store: Store, record: VersionRecord): Promise
 /**
  * Writes `slots/<epoch>.json` once and moves `current.json` to it by compare-and-swap.
  *
- * An approval carries one rollout: what enters a slot spends it, and what another rollout has spent is refused, and
- * what was taken back, so that a finished run or an entity which is reset cannot deploy again. Without a rollout (a rollback) nothing may enter: the
- * champion is the one that is, or the one before.
+ * An approval carries one rollout: what enters a slot spends it. What another rollout has spent is refused, and what its
+ * own has taken back, so that a finished run or an entity which is reset cannot deploy again. Without a rollout (a
+ * rollback) nothing may enter: the champion is the one that is, or the one before.
  *
  * @throws `StaleEpoch` when a newer epoch, or another change of the same epoch, is in the store
  * @throws `NotApproved` when a version in a slot has no valid approval of exactly its digests, or is quarantined

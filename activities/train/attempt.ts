@@ -139,10 +139,8 @@ async function detailsOf(
   const { deps, order, pinned, checkpoints, listener, log, started, devices } = run;
   const { store, costPerHour } = deps;
   const { trainer } = pinned.project;
-  const [series, lines] = [
-    await putJsonBlob(store, listener.series.all()),
-    await store.putBlob(log.text(), 'text/plain'),
-  ];
+  const series = await putJsonBlob(store, listener.series.all());
+  const lines = await store.putBlob(log.text(), 'text/plain');
   const device = listener.beat.device ?? (devices.length > 0 ? 'cuda' : 'cpu');
   const seconds = (Date.now() - run.startedAt) / 1_000;
   return {

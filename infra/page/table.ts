@@ -33,7 +33,7 @@ export function tableOf({ columns, rows, caption, look }: Table): Html {
   const body = rows.map(([name, ...cells]) => {
     const rest = cells.map((cell, i) => cellOf(cell, words(i + 1)));
     return html`<tr>
-      <th scope="row">${name === undefined || isStyled(name) ? nothing : name}</th>
+      <th scope="row">${name === undefined ? nothing : shownOf(name)}</th>
       ${rest}
     </tr>`;
   });
@@ -64,9 +64,11 @@ export function tableOf({ columns, rows, caption, look }: Table): Html {
 }
 
 function cellOf(cell: Cell, words: boolean): Html {
-  if (isStyled(cell)) return html`<td style="${cell.style}">${cell.show}</td>`;
-  return html`<td${textual(words)}>${cell}</td>`;
+  const style = isStyled(cell) ? html` style="${cell.style}"` : textual(words);
+  return html`<td${style}>${shownOf(cell)}</td>`;
 }
+
+const shownOf = (cell: Cell) => (isStyled(cell) ? cell.show : cell);
 
 const isStyled = (cell: Cell): cell is { show: Html; style: string } =>
   typeof cell === 'object' && 'show' in cell;
