@@ -18,7 +18,7 @@ export async function trainOrigin(store: Store, input: Input<'train'>): Promise<
   const python =
     trainer.backend === 'python' ? [trainer.use, trainer.script, trainer.requirements, trainer.python] : [];
   return {
-    code: codeDigest('activities/train'),
+    code: codeDigest('activities/train', 'infra/onnx'),
     environment: nodeDigest(),
     parameters: {
       backend: trainer.backend,
