@@ -110,8 +110,11 @@ export const Slots = z.object({
   /** Grows by one with each change; a writer with an older one is refused. */
   epoch: z.int().positive(),
   champion: SlotVersion.nullable(),
-  /** Gets `share` of the traffic; 0 means loaded and ready, but not asked. */
-  challenger: SlotVersion.extend({ share: Ratio }).nullable(),
+  /**
+   * Gets `share` of the traffic; 0 means loaded and ready, but not asked. `shadow` is the share of the champion's requests
+   * that it answers too, for comparison only: nobody waits for it, and nobody gets its answer.
+   */
+  challenger: SlotVersion.extend({ share: Ratio, shadow: Ratio.optional() }).nullable(),
   previous: SlotVersion.nullable(),
   reason: z.string(),
   by: z.string(),
@@ -132,6 +135,10 @@ export const Spent = z.object({
 });
 export type Spent = z.infer<typeof Spent>;
 
+/** `shadow`: asked beside the version that answered, for comparison only; the row it is compared with has the same id. */
+export const Route = z.enum(['champion', 'challenger', 'shadow']);
+export type Route = z.infer<typeof Route>;
+
 /** One row of the prediction log. Parquet: one column per input `in_<name>` and output `out_<name>`. */
 export const PredictionRow = z.object({
   id: z.string(),
@@ -141,7 +148,7 @@ export const PredictionRow = z.object({
   model: ModelName,
   version: z.int(),
   digest: Sha256,
-  route: z.enum(['champion', 'challenger']),
+  route: Route,
   epoch: z.int(),
   ms: z.number(),
   inputs: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),

@@ -28,9 +28,11 @@ export async function openLog(
   const first = window.from.slice(0, 10);
   const predictions = await files(store, `predictions/${model}/`, first, window.until.slice(0, 10));
   if (predictions.length === 0) return undefined;
-  // A caller that lost the answer and asked again under the same id made one prediction, logged twice.
+  // A caller that lost the answer and asked again under the same id made one prediction, logged twice; what was asked
+  // beside it, for comparison only, nobody got.
   await db.run(
-    `CREATE VIEW predictions AS SELECT DISTINCT ON (id) * FROM ${parquet(predictions)} ORDER BY id, time`,
+    `CREATE VIEW predictions AS SELECT DISTINCT ON (id) * FROM ${parquet(predictions)}
+      WHERE coalesce(route, '') <> 'shadow' ORDER BY id, time`,
   );
   const labels = await files(store, `labels/${model}/`, first, '9999-12-31');
   const source =
