@@ -10,6 +10,7 @@ import { addProjectCommands } from './commands/project.ts';
 import { addReplayCommand } from './commands/replay.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addExperimentCommands } from './commands/runs.ts';
+import { addServeCommand } from './commands/serve.ts';
 import { addStackCommands } from './commands/stack.ts';
 import { addTrainingCommands } from './commands/training.ts';
 import { exitCodes } from './output.ts';
@@ -34,6 +35,7 @@ addModelCommands(program);
 addExperimentCommands(program);
 addTrainingCommands(program);
 addReplayCommand(program);
+addServeCommand(program);
 
 try {
   await program.parseAsync();

@@ -9,17 +9,17 @@ import { Label } from '../contracts/serving.ts';
 import type { Logger } from '../infra/log.ts';
 import { version } from '../infra/version.ts';
 import { bodyLimit, drained, tooLarge } from './body.ts';
-import type { Catalogue, Host } from './catalogue.ts';
+import type { Catalogue } from './catalogue.ts';
 import { hostOf, inferHttp, inferPath } from './infer-http.ts';
 import type { InferDeps } from './infer-http.ts';
 import { addInvocationRoutes } from './invocations.ts';
 import { parseJson } from './json.ts';
 import { named } from './predict.ts';
 import { Refusal, shown } from './refusal.ts';
-import { Rejects, sentenceOf } from './rejects.ts';
-import { describeTensor, repositoryIndex } from './repository.ts';
+import { sentenceOf } from './rejects.ts';
+import type { Rejects } from './rejects.ts';
+import { extensions, modelMetadata, repositoryIndex } from './repository.ts';
 
-const platform = 'onnx_onnxv1';
 const label = z.union([z.number(), z.string().max(1_000), z.boolean()]);
 const Labels = z.object({ labels: z.array(Label.extend({ label })).min(1).max(10_000) });
 
@@ -39,15 +39,15 @@ interface ModelParams {
 export interface AppDeps {
   catalogue: Catalogue;
   log: Logger;
+  rejects: Rejects;
   /** What `/metrics` says. */
-  metrics(rejects: Rejects): string;
+  metrics(): string;
   /** Where labels of a model go; absent where nothing is kept. */
   labels?(model: string, lines: string, rows: number): Promise<void>;
 }
 
 export function createApp(deps: AppDeps): FastifyInstance {
-  const { catalogue, log } = deps;
-  const rejects = new Rejects();
+  const { catalogue, log, rejects } = deps;
   const app = Fastify({
     ...{ bodyLimit, logger: false, forceCloseConnections: 'idle' },
     serverFactory: (handler) => inferenceServer({ catalogue, log, rejects }, handler),
@@ -79,7 +79,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
     else if (reply.statusCode < 500) reply.removeHeader('connection');
   });
   app.get('/metrics', (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(deps.metrics(rejects)),
+    reply.type('text/plain; version=0.0.4').send(deps.metrics()),
   );
   addProtocolRoutes(app, catalogue);
   addInvocationRoutes(app, catalogue);
@@ -95,7 +95,7 @@ function addProtocolRoutes(app: FastifyInstance, catalogue: Catalogue): void {
   );
   for (const path of ['/v2', '/v2/']) app.get(path, () => ({ name: 'esteira', version, extensions }));
   for (const base of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-    app.get<ModelParams>(base, ({ params }) => metadata(hostOf(catalogue, params.model), params.version));
+    app.get<ModelParams>(base, ({ params }) => modelMetadata(hostOf(catalogue, params.model), params.version));
     app.get<ModelParams>(`${base}/ready`, ({ params }, reply) => {
       const host = hostOf(catalogue, params.model);
       const ready = !catalogue.stopping && host.ready;
@@ -111,9 +111,6 @@ function addProtocolRoutes(app: FastifyInstance, catalogue: Catalogue): void {
       throw new Refusal(501, `models are loaded and unloaded by their rollouts, not by ${act}`);
     });
 }
-
-/** Those that are here whole: of the model repository there is the index only, so it is not among them. */
-const extensions = ['binary_tensor_data', 'parameters'];
 
 function addLabelRoutes(
   app: FastifyInstance,
@@ -136,20 +133,6 @@ function inferenceServer(deps: InferDeps, handler: Handler): Server {
     if (path) void inferHttp(deps, path, request, response);
     else handler(request, response);
   });
-}
-
-function metadata(host: Host, asked: string | undefined) {
-  const version =
-    asked === undefined ? (host.state.champion ?? host.state.challenger) : named(host, asked).version;
-  if (!version) throw new Refusal(503, `model "${host.name}" has no version to serve yet`);
-  const { inputs, outputs } = version.signature;
-  return {
-    name: host.name,
-    versions: host.loaded.map((loaded) => String(loaded.version)),
-    platform,
-    inputs: inputs.map(describeTensor),
-    outputs: outputs.map(describeTensor),
-  };
 }
 
 /** Labels are kept as text, for a class may be a number or a word. */

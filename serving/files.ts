@@ -17,16 +17,19 @@ import { FileCatalogue, openFile } from './file-catalogue.ts';
 import type { FileModel } from './file-catalogue.ts';
 import { Journal } from './journal.ts';
 import { defaultLimits } from './lane.ts';
+import { listenGrpc } from './grpc.ts';
 import { listen, stopOnSignal } from './listen.ts';
 import { defaultSettings } from './loaded-version.ts';
 import type { LoadedVersion } from './loaded-version.ts';
 import { modelMetrics } from './metrics.ts';
+import { Rejects } from './rejects.ts';
 import { Shipper } from './shipper.ts';
 
 const { values } = parseArgs({
   options: {
     model: { type: 'string', multiple: true, default: [] },
     port: { type: 'string' },
+    'grpc-port': { type: 'string' },
     log: { type: 'string' },
   },
 });
@@ -38,14 +41,20 @@ const settings = { ...defaultSettings(), limits, nan, privacyKey };
 const hosts = await Promise.all(values.model.map((text) => openFile(modelOf(text), settings, log)));
 const written = values.log === undefined ? undefined : await openLog(values.log);
 const catalogue = new FileCatalogue(hosts, written?.journal);
-const app = createApp({ catalogue, log, metrics: (rejects) => modelMetrics(catalogue, rejects) });
+const rejects = new Rejects();
+const app = createApp({ catalogue, log, rejects, metrics: () => modelMetrics(catalogue, rejects) });
 const url = await listen(app, host, values.port === undefined ? config.serving.port : Number(values.port));
+const grpcPort = values['grpc-port'] === undefined ? config.serving.grpcPort : Number(values['grpc-port']);
+const grpc = grpcPort === undefined ? undefined : await listenGrpc({ catalogue, log, rejects }, host, grpcPort);
 stopOnSignal(app, log, {
   drain: () => catalogue.drain(),
-  close: async () => written?.close(),
+  async close() {
+    await grpc?.close();
+    await written?.close();
+  },
 });
 const models = hosts.map(({ name, state }) => ({ name, ...state.champion!.signature }));
-console.log(JSON.stringify({ event: 'listening', url, models }));
+console.log(JSON.stringify({ event: 'listening', url, models, ...(grpc && { grpcPort: grpc.port }) }));
 
 function modelOf(text: string): FileModel {
   const at = text.indexOf('=');

@@ -1,10 +1,31 @@
 /** What is here, as the protocol describes it. */
 import type { TensorSpec } from '../contracts/serving.ts';
-import type { Catalogue } from './catalogue.ts';
+import type { Catalogue, Host } from './catalogue.ts';
 import { objectOf } from './decoder.ts';
+import { named } from './predict.ts';
 import { Refusal, shown } from './refusal.ts';
 
-export function describeTensor({ name, datatype, shape }: TensorSpec) {
+/** Those that are here whole: of the model repository there is the index only, so it is not among them. */
+export const extensions = ['binary_tensor_data', 'parameters'];
+
+const platform = 'onnx_onnxv1';
+
+/** @param asked a version by its number. @throws Refusal 404, 503 */
+export function modelMetadata(host: Host, asked: string | undefined) {
+  const version =
+    asked === undefined ? (host.state.champion ?? host.state.challenger) : named(host, asked).version;
+  if (!version) throw new Refusal(503, `model "${host.name}" has no version to serve yet`);
+  const { inputs, outputs } = version.signature;
+  return {
+    name: host.name,
+    versions: host.loaded.map((loaded) => String(loaded.version)),
+    platform,
+    inputs: inputs.map(describeTensor),
+    outputs: outputs.map(describeTensor),
+  };
+}
+
+function describeTensor({ name, datatype, shape }: TensorSpec) {
   return { name, datatype, shape };
 }
 

@@ -16,9 +16,11 @@ import { createLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
 import { createApp } from './app.ts';
 import { defaultLimits } from './lane.ts';
+import { listenGrpc } from './grpc.ts';
 import { listen, stopOnSignal } from './listen.ts';
 import { defaultSettings } from './loaded-version.ts';
 import { metricsText } from './metrics.ts';
+import { Rejects } from './rejects.ts';
 import { Replica } from './replica.ts';
 import { Shipper } from './shipper.ts';
 
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     model: { type: 'string', multiple: true, default: [] },
     replica: { type: 'string' },
     port: { type: 'string' },
+    'grpc-port': { type: 'string' },
   },
 });
 const config = readConfig();
@@ -63,23 +66,26 @@ const serving = new Replica({
   ...{ store, log, shipper, folder, replica, models: values.model },
   ...{ settings, logBytes },
 });
+const rejects = new Rejects();
 const app = createApp({
-  catalogue: serving,
-  log,
-  metrics: (rejects) => metricsText(serving, shipper, rejects),
+  ...{ catalogue: serving, log, rejects },
+  metrics: () => metricsText(serving, shipper, rejects),
   labels: (model, lines, rows) => serving.labels(model).append(lines, rows),
 });
 const url = await listen(app, host, port);
+const grpcPort = values['grpc-port'] === undefined ? config.serving.grpcPort : Number(values['grpc-port']);
+const grpc = grpcPort === undefined ? undefined : await listenGrpc({ catalogue: serving, log, rejects }, host, grpcPort);
 await failpoint('serving:listening');
 await serving.start(url);
 stopOnSignal(app, log, {
   drain: () => serving.drain(),
   async close() {
+    await grpc?.close();
     await serving.close();
     await store.close();
   },
 });
 
 // Only now: who reads this may end us the next moment.
-console.log(JSON.stringify({ event: 'listening', url, replica }));
+console.log(JSON.stringify({ event: 'listening', url, replica, ...(grpc && { grpcPort: grpc.port }) }));
 log.info({ url, store: store.uri }, 'serving');

@@ -8,6 +8,7 @@ import { putJsonBlob, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import { createApp } from '../../serving/app.ts';
 import type { Catalogue } from '../../serving/catalogue.ts';
 import { listen } from '../../serving/listen.ts';
+import { Rejects } from '../../serving/rejects.ts';
 import { modelBytes, publishSlots, publishVersion } from '../support/serving-model.ts';
 import { inferBody, makePlace, post } from '../support/server.ts';
 import type { Place } from '../support/server.ts';
@@ -25,7 +26,7 @@ function failing(error: unknown) {
       throw error;
     },
   } as unknown as Catalogue;
-  const app = createApp({ catalogue, log, metrics: () => '', labels: async () => {} });
+  const app = createApp({ catalogue, log, rejects: new Rejects(), metrics: () => '', labels: async () => {} });
   return { app, logged };
 }
 

@@ -86,7 +86,6 @@ const bodies: [string, () => string | Uint8Array, number[], RegExp?][] = [
   ['a number of 100,000 digits', () => instead('0.5', '1'.repeat(1e5)), [400], /Infinity, expected a number/],
   ['a number beyond a double', () => instead('0.5', '1e400'), [400], /Infinity, expected a number/],
   ['not a number', () => instead('0.5', 'NaN'), [400], /not JSON/],
-  ['an integer beyond 2^53', () => instead('978307200000', '9007199254740993'), [400], /2\^53/],
   [
     'a text of five megabytes',
     () => instead('"AA"', JSON.stringify('x'.repeat(5e6))),
