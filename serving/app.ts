@@ -13,7 +13,7 @@ import type { Catalogue } from './catalogue.ts';
 import { hostOf, inferHttp, inferPath } from './infer-http.ts';
 import type { InferDeps } from './infer-http.ts';
 import { addInvocationRoutes } from './invocations.ts';
-import { parseJson } from './json.ts';
+import { parseJson, parsePythonJson } from './json.ts';
 import { named } from './predict.ts';
 import { Refusal, shown } from './refusal.ts';
 import { sentenceOf } from './rejects.ts';
@@ -58,7 +58,8 @@ export function createApp(deps: AppDeps): FastifyInstance {
   // Nothing else: a page of a stranger may send any other type from a browser that can reach us, without asking first.
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
-      done(null, parseJson(body as Buffer, request));
+      const parse = request.url.endsWith('/invocations') ? parsePythonJson : parseJson;
+      done(null, parse(body as Buffer, request));
     } catch (error) {
       done(error as Error);
     }
@@ -78,9 +79,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
     if (catalogue.stopping) reply.header('connection', 'close');
     else if (reply.statusCode < 500) reply.removeHeader('connection');
   });
-  app.get('/metrics', (_request, reply) =>
-    reply.type('text/plain; version=0.0.4').send(deps.metrics()),
-  );
+  app.get('/metrics', (_request, reply) => reply.type('text/plain; version=0.0.4').send(deps.metrics()));
   addProtocolRoutes(app, catalogue);
   addInvocationRoutes(app, catalogue);
   if (deps.labels) addLabelRoutes(app, catalogue, deps.labels);
@@ -95,7 +94,9 @@ function addProtocolRoutes(app: FastifyInstance, catalogue: Catalogue): void {
   );
   for (const path of ['/v2', '/v2/']) app.get(path, () => ({ name: 'esteira', version, extensions }));
   for (const base of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-    app.get<ModelParams>(base, ({ params }) => modelMetadata(hostOf(catalogue, params.model), params.version));
+    app.get<ModelParams>(base, ({ params }) =>
+      modelMetadata(hostOf(catalogue, params.model), params.version),
+    );
     app.get<ModelParams>(`${base}/ready`, ({ params }, reply) => {
       const host = hostOf(catalogue, params.model);
       const ready = !catalogue.stopping && host.ready;
@@ -103,7 +104,9 @@ function addProtocolRoutes(app: FastifyInstance, catalogue: Catalogue): void {
       return reply.code(ready ? 200 : 503).send({ name: host.name, ready });
     });
     // Answered before it gets here; this is for who asks by another method, and is told which one.
-    app.post(`${base}/infer`, (request, reply) => reply.code(404).send({ error: `there is nothing at ${request.url}` }));
+    app.post(`${base}/infer`, (request, reply) =>
+      reply.code(404).send({ error: `there is nothing at ${request.url}` }),
+    );
   }
   app.post('/v2/repository/index', ({ body }) => repositoryIndex(catalogue, body));
   for (const act of ['load', 'unload'])
@@ -128,11 +131,14 @@ function addLabelRoutes(
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 function inferenceServer(deps: InferDeps, handler: Handler): Server {
-  return createServer({ requestTimeout, headersTimeout, connectionsCheckingInterval }, (request, response) => {
-    const path = request.method === 'POST' ? inferPath(request.url!) : undefined;
-    if (path) void inferHttp(deps, path, request, response);
-    else handler(request, response);
-  });
+  return createServer(
+    { requestTimeout, headersTimeout, connectionsCheckingInterval },
+    (request, response) => {
+      const path = request.method === 'POST' ? inferPath(request.url!) : undefined;
+      if (path) void inferHttp(deps, path, request, response);
+      else handler(request, response);
+    },
+  );
 }
 
 /** Labels are kept as text, for a class may be a number or a word. */

@@ -62,7 +62,8 @@ export function valuesOf(spec: TensorSpec, bytes: Buffer, elements: number): Val
 
 function checkBooleans(name: string, values: Uint8Array): void {
   const at = values.findIndex((value) => value > 1);
-  if (at !== -1) throw new Refusal(400, `input "${name}" element ${at} is the byte ${values[at]}, expected 0 or 1`);
+  if (at !== -1)
+    throw new Refusal(400, `input "${name}" element ${at} is the byte ${values[at]}, expected 0 or 1`);
 }
 
 /** Who takes no null takes no NaN either: to the models made here they are the same. */

@@ -101,7 +101,8 @@ function readTensor(column: Column, tensor: Record<string, unknown>, tail: Tail 
 
 /** @throws Refusal 400, 413 */
 export function readShape({ name, shape: expected }: TensorSpec, given: unknown): number[] {
-  const wanted = () => `[${expected.map((size, i) => (size !== -1 ? size : i === 0 ? 'rows' : 'any')).join(', ')}]`;
+  const wanted = () =>
+    `[${expected.map((size, i) => (size !== -1 ? size : i === 0 ? 'rows' : 'any')).join(', ')}]`;
   if (!Array.isArray(given) || given.length !== expected.length)
     throw new Refusal(400, `input "${name}" has shape ${shown(given)}, expected ${wanted()}`);
   for (let i = 0; i < expected.length; i++) {
@@ -149,7 +150,11 @@ function readData(column: Column, data: unknown, dims: readonly number[], elemen
 }
 
 /** @param width elements a row. @throws Refusal 400; InexactNumber */
-export function checkElements({ spec, fits, expected }: Column, values: readonly unknown[], width: number): void {
+export function checkElements(
+  { spec, fits, expected }: Column,
+  values: readonly unknown[],
+  width: number,
+): void {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (fits(value)) continue;

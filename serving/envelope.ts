@@ -53,7 +53,10 @@ export function readParameters(given: unknown): Parameters {
   const parameters = objectOf(given, 'parameters');
   for (const [name, value] of Object.entries(parameters)) {
     if (!['string', 'number', 'boolean', 'bigint'].includes(typeof value))
-      throw new Refusal(400, `parameter ${shown(name)} is ${shown(value)}, expected a string, number or boolean`);
+      throw new Refusal(
+        400,
+        `parameter ${shown(name)} is ${shown(value)}, expected a string, number or boolean`,
+      );
     if (name.startsWith('sequence_'))
       throw new Refusal(501, `parameter ${shown(name)} asks for a stateful model, and none is served here`);
   }

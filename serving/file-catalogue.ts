@@ -85,10 +85,15 @@ export class FileCatalogue implements Catalogue {
 }
 
 /** @throws Error that names the file, and what the runtime says of it */
-export async function openFile({ name, path }: FileModel, settings: LoadSettings, log: Logger): Promise<FileHost> {
+export async function openFile(
+  { name, path }: FileModel,
+  settings: LoadSettings,
+  log: Logger,
+): Promise<FileHost> {
   const bytes = await readFile(path);
   const session = await openSession(path).catch((error: unknown) => {
-    throw new Error(`${path} is no model that can be served: ${String(error)}`, { cause: error });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${path} is no model that can be served: ${why}`, { cause: error });
   });
   const { left, ...ports } = portsOf(session);
   if (left.length > 0) log.warn({ model: name, outputs: left }, 'outputs that are no tensors are not served');
@@ -97,7 +102,12 @@ export async function openFile({ name, path }: FileModel, settings: LoadSettings
   const version = counted(
     { run, close },
     {
-      ...{ model: name, version: 1, digest: createHash('sha256').update(bytes).digest('hex'), signature: ports },
+      ...{
+        model: name,
+        version: 1,
+        digest: createHash('sha256').update(bytes).digest('hex'),
+        signature: ports,
+      },
       ...{ logged: 1, nan: settings.nan, privacy: new Map() },
       limits: await limitsFor(run, ports, settings.limits),
     },
@@ -125,7 +135,8 @@ function sampleFeed({ datatype, shape }: Ports['inputs'][number], rows: number, 
   if (!TypedArray) return { values: Array.from({ length: product(dims) }, (_, i) => String(i)), dims };
   const values = new TypedArray(product(dims));
   const big = values instanceof BigInt64Array || values instanceof BigUint64Array;
-  for (let i = 0; i < values.length; i++) values[i] = (big ? BigInt((i + seed) % 2) : (i + seed) % 2) as never;
+  for (let i = 0; i < values.length; i++)
+    values[i] = (big ? BigInt((i + seed) % 2) : (i + seed) % 2) as never;
   return { values, dims };
 }
 

@@ -38,14 +38,18 @@ const { host, queue, nan, piiKey: privacyKey } = config.serving;
 const log = createLogger(config, { process: 'serving' });
 const limits = { ...defaultLimits, queueRows: queue.rows, queueMs: queue.ms };
 const settings = { ...defaultSettings(), limits, nan, privacyKey };
-const hosts = await Promise.all(values.model.map((text) => openFile(modelOf(text), settings, log)));
+const hosts = await Promise.all(values.model.map((text) => openFile(modelOf(text), settings, log))).catch(
+  fail,
+);
 const written = values.log === undefined ? undefined : await openLog(values.log);
 const catalogue = new FileCatalogue(hosts, written?.journal);
 const rejects = new Rejects();
 const app = createApp({ catalogue, log, rejects, metrics: () => modelMetrics(catalogue, rejects) });
-const url = await listen(app, host, values.port === undefined ? config.serving.port : Number(values.port));
+const port = values.port === undefined ? config.serving.port : Number(values.port);
+const url = await listen(app, host, port).catch(fail);
 const grpcPort = values['grpc-port'] === undefined ? config.serving.grpcPort : Number(values['grpc-port']);
-const grpc = grpcPort === undefined ? undefined : await listenGrpc({ catalogue, log, rejects }, host, grpcPort);
+const grpc =
+  grpcPort === undefined ? undefined : await listenGrpc({ catalogue, log, rejects }, host, grpcPort);
 stopOnSignal(app, log, {
   drain: () => catalogue.drain(),
   async close() {
@@ -55,6 +59,12 @@ stopOnSignal(app, log, {
 });
 const models = hosts.map(({ name, state }) => ({ name, ...state.champion!.signature }));
 console.log(JSON.stringify({ event: 'listening', url, models, ...(grpc && { grpcPort: grpc.port }) }));
+
+/** One sentence for whoever started it, and the end. */
+function fail(error: unknown): never {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}
 
 function modelOf(text: string): FileModel {
   const at = text.indexOf('=');
@@ -77,7 +87,14 @@ async function openLog(folder: string) {
       const { model, digest, loggedInputs: inputs, signature } = version;
       const found = journals.get(version);
       if (found) return found;
-      const stream = { kind: 'predictions', model, version: 1, digest, inputs, outputs: signature.outputs } as const;
+      const stream = {
+        kind: 'predictions',
+        model,
+        version: 1,
+        digest,
+        inputs,
+        outputs: signature.outputs,
+      } as const;
       const journal = new Journal(waiting, stream, shipper.ship);
       journals.set(version, journal);
       return journal;

@@ -67,7 +67,10 @@ export class GrpcQuestion implements Question {
     this.#asked = outputs.length === 0 ? undefined : outputs.map(({ name }) => ({ name, binary: undefined }));
     const odd = outputs.find(({ parameters }) => 'classification' in parameters);
     if (odd)
-      throw new Refusal(501, `output ${shown(odd.name)} is asked for by classification, which is not given here`);
+      throw new Refusal(
+        501,
+        `output ${shown(odd.name)} is asked for by classification, which is not given here`,
+      );
   }
 
   read({ signature, columns }: LoadedVersion): Rows {
@@ -92,7 +95,10 @@ export class GrpcQuestion implements Question {
     const { spec } = column;
     const { name, datatype } = spec;
     if (tensor.datatype !== datatype)
-      throw new Refusal(400, `input "${name}" has datatype ${shown(tensor.datatype)}, expected "${datatype}"`);
+      throw new Refusal(
+        400,
+        `input "${name}" has datatype ${shown(tensor.datatype)}, expected "${datatype}"`,
+      );
     const dims = readShape(spec, tensor.shape.map(Number));
     const elements = product(dims);
     if (raw) {
@@ -106,7 +112,8 @@ export class GrpcQuestion implements Question {
 function contentsOf(column: Column, contents: Contents, dims: readonly number[], elements: number): Elements {
   const { name, datatype } = column.spec;
   const field = fields[datatype];
-  if (!field) throw new Refusal(400, `input "${name}" is ${datatype}, which is taken as raw_input_contents only`);
+  if (!field)
+    throw new Refusal(400, `input "${name}" is ${datatype}, which is taken as raw_input_contents only`);
   const filled = Object.keys(contents).find((other) => other !== field && contents[other]!.length > 0);
   if (filled) throw new Refusal(400, `input "${name}" has ${filled}, expected ${field} for ${datatype}`);
   const values = contents[field] ?? [];
@@ -141,7 +148,11 @@ function plain(parameters: Parameters): Record<string, unknown> {
 }
 
 /** @param raw whether outputs are bytes */
-export function answerOf(model: string, { version, id, route, epoch, ran, wanted }: Prediction, raw: boolean) {
+export function answerOf(
+  model: string,
+  { version, id, route, epoch, ran, wanted }: Prediction,
+  raw: boolean,
+) {
   const feeds = wanted.map(({ spec, at }) => ({ spec, feed: ran.outputs[at]! }));
   const asBytes = raw || feeds.some(({ spec }) => fields[spec.datatype] === undefined);
   return {
@@ -167,5 +178,9 @@ function contents(datatype: TensorSpec['datatype'], values: Values): unknown[] {
 /** As the protobuf library takes 64 bits. */
 function longOf(value: bigint): { low: number; high: number; unsigned: boolean } {
   const bits = BigInt.asIntN(64, value);
-  return { low: Number(BigInt.asIntN(32, bits)), high: Number(BigInt.asIntN(32, bits >> 32n)), unsigned: value > 0n };
+  return {
+    low: Number(BigInt.asIntN(32, bits)),
+    high: Number(BigInt.asIntN(32, bits >> 32n)),
+    unsigned: value > 0n,
+  };
 }

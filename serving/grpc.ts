@@ -24,7 +24,15 @@ export interface GrpcDeps {
 }
 
 const path = '/inference.GRPCInferenceService/';
-const calls = ['ServerLive', 'ServerReady', 'ModelReady', 'ServerMetadata', 'ModelMetadata', 'ModelInfer', 'RepositoryIndex'] as const;
+const calls = [
+  'ServerLive',
+  'ServerReady',
+  'ModelReady',
+  'ServerMetadata',
+  'ModelMetadata',
+  'ModelInfer',
+  'RepositoryIndex',
+] as const;
 type Call = (typeof calls)[number];
 
 /** By a request's HTTP status. */

@@ -102,14 +102,20 @@ function headerLengthOf({ headers }: IncomingMessage): number | undefined {
   const given = headers['inference-header-content-length'];
   if (given !== undefined) {
     if (typeof given === 'string' && /^[0-9]{1,10}$/.test(given)) return Number(given);
-    throw new Refusal(400, `Inference-Header-Content-Length is "${String(given)}", expected a number of bytes`);
+    throw new Refusal(
+      400,
+      `Inference-Header-Content-Length is "${String(given)}", expected a number of bytes`,
+    );
   }
   if (type === 'application/json' || type?.split(';')[0]?.trim().toLowerCase() === 'application/json')
     return undefined;
   if (type === 'application/octet-stream')
     throw new Refusal(400, 'binary tensors need the header Inference-Header-Content-Length');
   if (type === undefined && headers.origin === undefined) return undefined;
-  throw new Refusal(415, 'the body is taken as application/json, or as application/octet-stream with its header');
+  throw new Refusal(
+    415,
+    'the body is taken as application/json, or as application/octet-stream with its header',
+  );
 }
 
 /** A class, for its methods are made once: closures would be made for each request. */
@@ -178,7 +184,12 @@ function timeoutOf({ headers }: IncomingMessage): number | undefined {
   throw new Refusal(400, `the request's timeout is "${String(given)}", expected milliseconds above 0`);
 }
 
-function sendBinary(catalogue: Catalogue, response: ServerResponse, json: string, tail: readonly Buffer[]): void {
+function sendBinary(
+  catalogue: Catalogue,
+  response: ServerResponse,
+  json: string,
+  tail: readonly Buffer[],
+): void {
   const head = Buffer.from(json, 'utf8');
   const length = tail.reduce((sum, bytes) => sum + bytes.length, head.length);
   if (catalogue.stopping) response.setHeader('connection', 'close');
@@ -195,7 +206,10 @@ function sendBinary(catalogue: Catalogue, response: ServerResponse, json: string
 function send(catalogue: Catalogue, response: ServerResponse, status: number, json: string): void {
   // A replica that stops asks its callers to come back by another connection, which leads elsewhere.
   if (catalogue.stopping) response.setHeader('connection', 'close');
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(json),
+  });
   response.end(json);
 }
 

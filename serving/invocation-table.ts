@@ -19,11 +19,15 @@ export function columnsOf(body: unknown): Table {
   const given = shapes.filter((shape) => shape in request);
   const [shape] = given;
   if (given.length !== 1 || !shape)
-    throw new Refusal(400, `the request has ${given.join(' and ') || 'no rows'}, expected one of ${shapes.join(', ')}`);
+    throw new Refusal(
+      400,
+      `the request has ${given.join(' and ') || 'no rows'}, expected one of ${shapes.join(', ')}`,
+    );
   const data = request[shape];
   const { params } = request;
   if (shape === 'dataframe_split') return { params, columns: splitReader(data) };
-  if (shape === 'inputs' && !Array.isArray(data)) return { params, columns: columnReader(objectOf(data, shape)) };
+  if (shape === 'inputs' && !Array.isArray(data))
+    return { params, columns: columnReader(objectOf(data, shape)) };
   return { params, columns: recordReader(shape, data) };
 }
 
@@ -36,10 +40,15 @@ function splitReader(data: unknown): Reader {
   const { columns, data: table } = objectOf(data, 'dataframe_split');
   if (!Array.isArray(columns) || !columns.every((name) => typeof name === 'string'))
     throw new Refusal(400, `dataframe_split.columns is ${shown(columns)}, expected names`);
-  const rows = listOf(table, 'dataframe_split.data').map((row, i) => listOf(row, `dataframe_split.data[${i}]`));
+  const rows = listOf(table, 'dataframe_split.data').map((row, i) =>
+    listOf(row, `dataframe_split.data[${i}]`),
+  );
   const ragged = rows.findIndex(({ length }) => length !== columns.length);
   if (ragged !== -1)
-    throw new Refusal(400, `dataframe_split.data[${ragged}] has ${rows[ragged]!.length} values for ${columns.length} columns`);
+    throw new Refusal(
+      400,
+      `dataframe_split.data[${ragged}] has ${rows[ragged]!.length} values for ${columns.length} columns`,
+    );
   const places = new Map(columns.map((name, at): [string, number] => [name, at]));
   return reader(rows.length, columns, (row, name) => rows[row]![places.get(name) ?? -1]);
 }
@@ -60,24 +69,34 @@ function bareReader(shape: string, rows: readonly unknown[]): Reader {
   return (version) => {
     const [only, ...others] = version.signature.inputs;
     if (others.length > 0)
-      throw new Refusal(400, `${shape}[0] is ${shown(rows[0])}, expected an object of the model's ${others.length + 1} columns`);
+      throw new Refusal(
+        400,
+        `${shape}[0] is ${shown(rows[0])}, expected an object of the model's ${others.length + 1} columns`,
+      );
     return reader(rows.length, [only!.name], (row) => rows[row])(version);
   };
 }
 
 /** `{"column": [values], …}` */
 function columnReader(columns: Record<string, unknown>): Reader {
-  const lists = new Map(Object.entries(columns).map(([name, list]) => [name, listOf(list, `inputs.${name}`)]));
+  const lists = new Map(
+    Object.entries(columns).map(([name, list]) => [name, listOf(list, `inputs.${name}`)]),
+  );
   const [first] = lists.values();
   const ragged = [...lists].find(([, list]) => list.length !== first!.length);
-  if (ragged) throw new Refusal(400, `inputs.${ragged[0]} has ${ragged[1].length} rows, the first column ${first!.length}`);
+  if (ragged)
+    throw new Refusal(
+      400,
+      `inputs.${ragged[0]} has ${ragged[1].length} rows, the first column ${first!.length}`,
+    );
   return reader(first?.length ?? 0, [...lists.keys()], (row, name) => lists.get(name)?.[row]);
 }
 
 function reader(count: number, names: readonly string[], cell: Cell): Reader {
   return (version) => {
     if (count === 0) throw new Refusal(400, 'the request has no rows');
-    if (count > maxRows) throw new Refusal(413, `the request has ${count} rows, at most ${maxRows} are taken`);
+    if (count > maxRows)
+      throw new Refusal(413, `the request has ${count} rows, at most ${maxRows} are taken`);
     const { inputs } = version.signature;
     const strange = names.find((name) => !inputs.some((spec) => spec.name === name));
     if (strange !== undefined) {
@@ -86,7 +105,9 @@ function reader(count: number, names: readonly string[], cell: Cell): Reader {
     }
     return rowsOf(
       inputs,
-      version.columns.map((column, at) => columnGiven(column, count, (row) => cell(row, column.spec.name, at))),
+      version.columns.map((column, at) =>
+        columnGiven(column, count, (row) => cell(row, column.spec.name, at)),
+      ),
     );
   };
 }
@@ -95,7 +116,10 @@ function columnGiven(column: Column, count: number, valueOf: (row: number) => un
   const { spec } = column;
   const trailing = spec.shape.slice(1);
   if (spec.shape[0] !== -1 || trailing.includes(-1))
-    throw new Refusal(400, `input "${spec.name}" is no column, so the model is asked by /v2/models/…/infer only`);
+    throw new Refusal(
+      400,
+      `input "${spec.name}" is no column, so the model is asked by /v2/models/…/infer only`,
+    );
   const width = product(trailing);
   const elements: unknown[] = [];
   for (let row = 0; row < count; row++) {
@@ -123,4 +147,3 @@ function listOf(value: unknown, what: string): unknown[] {
   if (Array.isArray(value)) return value;
   throw new Refusal(400, `${what} is ${shown(value)}, expected a list`);
 }
-

@@ -19,8 +19,18 @@ import type { Prediction } from './predict.ts';
 import { Refusal } from './refusal.ts';
 
 export function addInvocationRoutes(app: FastifyInstance, catalogue: Catalogue): void {
-  app.get('/ping', (_request, reply) => reply.code(catalogue.ready ? 200 : 503).type('application/json').send('\n'));
-  app.get('/health', (_request, reply) => reply.code(catalogue.ready ? 200 : 503).type('application/json').send('\n'));
+  app.get('/ping', (_request, reply) =>
+    reply
+      .code(catalogue.ready ? 200 : 503)
+      .type('application/json')
+      .send('\n'),
+  );
+  app.get('/health', (_request, reply) =>
+    reply
+      .code(catalogue.ready ? 200 : 503)
+      .type('application/json')
+      .send('\n'),
+  );
   app.get('/version', (_request, reply) => reply.type('text/plain').send(release));
   app.post('/invocations', (request) => invoke(catalogue, onlyHost(catalogue), request));
   app.post<{ Params: { model: string } }>('/models/:model/invocations', (request) =>
@@ -47,7 +57,11 @@ async function invoke(catalogue: Catalogue, host: Host, { body }: FastifyRequest
     read: columns,
     wanted: ({ signature }) => wantedOutputs(signature, undefined, false),
   });
-  return { predictions: predictionsOf(prediction), id: prediction.id, model_version: String(prediction.version.version) };
+  return {
+    predictions: predictionsOf(prediction),
+    id: prediction.id,
+    model_version: String(prediction.version.version),
+  };
 }
 
 /** One value a row where there is one output, else an object of them. */

@@ -66,8 +66,7 @@ export function selectOf(header: JournalHeader): string {
 function scalarOf(name: string, { model, version, digest }: Predictions): string {
   if (name === 'model') return `coalesce(model, ${quoteLiteral(model)}) AS model`;
   if (name === 'version') return `coalesce(version, ${version}) AS version`;
-  if (name === 'digest' && digest !== undefined)
-    return `coalesce(digest, ${quoteLiteral(digest)}) AS digest`;
+  if (name === 'digest' && digest !== undefined) return `coalesce(digest, ${quoteLiteral(digest)}) AS digest`;
   return name;
 }
 

@@ -20,6 +20,19 @@ export function parseJson(bytes: Buffer, asked: Asked): unknown {
   }
 }
 
+/**
+ * As Python's `json` writes it, too, which MLflow's clients send: NaN where a table has no value. It is read as null.
+ * @throws Refusal 400
+ */
+export function parsePythonJson(bytes: Buffer, asked: Asked): unknown {
+  if (!bytes.includes('NaN')) return parseJson(bytes, asked);
+  const text = bytes.toString('utf8').replaceAll(stringOrNan, (found) => (found === 'NaN' ? 'null' : found));
+  return parseJson(Buffer.from(text, 'utf8'), asked);
+}
+
+/** Strings are found first, so that what they say is left alone. */
+const stringOrNan = /"(?:[^"\\]|\\.)*"|\bNaN\b/g;
+
 const named = ({ method, url }: Asked): string => `${method} ${url?.slice(0, 200)}`;
 
 /**
@@ -35,4 +48,5 @@ export function parseExactly(bytes: Buffer): unknown {
   });
 }
 
-const isUnsafeInteger = (text: string): boolean => /^-?[0-9]+$/.test(text) && !Number.isSafeInteger(Number(text));
+const isUnsafeInteger = (text: string): boolean =>
+  /^-?[0-9]+$/.test(text) && !Number.isSafeInteger(Number(text));

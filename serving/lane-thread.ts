@@ -10,7 +10,8 @@ const { model } = await openChecked(path, signature);
 parentPort!.on('message', (feeds: Feed[]) => {
   model.infer(feeds).then(
     (outputs) => parentPort!.postMessage({ outputs }),
-    (error: unknown) => parentPort!.postMessage({ fault: error instanceof Error ? error.message : String(error) }),
+    (error: unknown) =>
+      parentPort!.postMessage({ fault: error instanceof Error ? error.message : String(error) }),
   );
 });
 parentPort!.postMessage({ ready: true });

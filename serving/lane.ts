@@ -130,7 +130,8 @@ export class Lane {
       this.#learn(computeMs / total);
       let from = 0;
       for (const { rows, since, resolve } of batch) {
-        const own = batch.length === 1 ? outputs : outputs.map((feed) => slice(feed, from, rows.count, total));
+        const own =
+          batch.length === 1 ? outputs : outputs.map((feed) => slice(feed, from, rows.count, total));
         this.#rows -= rows.count;
         resolve({ outputs: own, queueMs: started - since, computeMs, batchRows: total });
         from += rows.count;

@@ -45,7 +45,8 @@ export function compileLines(
       lines += `{"id":${quoted(id)}${shared}`;
       for (let i = 0; i < ins.length; i++) {
         const field = ins[i]!;
-        lines += (i > 0 ? ',' : '') + field.name + rowText(field, rows.inputs[field.at]!.elements, row, rows.count);
+        lines +=
+          (i > 0 ? ',' : '') + field.name + rowText(field, rows.inputs[field.at]!.elements, row, rows.count);
       }
       lines += '},"outputs":{';
       for (let i = 0; i < outs.length; i++) {
@@ -83,7 +84,8 @@ function rowText({ list, text }: Field, elements: Elements, row: number, rows: n
   if (!list) return text(elements[row]);
   const width = elements.length / rows;
   let all = '[';
-  for (let i = row * width; i < (row + 1) * width; i++) all += (i > row * width ? ',' : '') + text(elements[i]);
+  for (let i = row * width; i < (row + 1) * width; i++)
+    all += (i > row * width ? ',' : '') + text(elements[i]);
   return `${all}]`;
 }
 
@@ -111,7 +113,8 @@ function hashed(text: string, key: string): string {
 
 function plainWriter(datatype: TensorSpec['datatype'], nullable: boolean): ValueText {
   if (datatype === 'BYTES') return (value) => (value === null ? 'null' : quoted(value as string));
-  if (datatype === 'BOOL') return (value) => (value === true || value === 1 ? 'true' : value === null ? 'null' : 'false');
+  if (datatype === 'BOOL')
+    return (value) => (value === true || value === 1 ? 'true' : value === null ? 'null' : 'false');
   if (datatype === 'FP16') return (value) => numberText(halfToNumber(value as number));
   if (datatype === 'FP32' || datatype === 'FP64') return (value) => numberText(value as number | null);
   if (!nullable) return String;

@@ -19,12 +19,18 @@ export function metricsText(replica: Replica, shipper: Shipper, rejects: Rejects
     ...family('esteira_serving_log_bytes', 'gauge', 'Of the prediction log, on disk and not in the store', [
       ['', replica.logged],
     ]),
-    ...family('esteira_serving_log_lag_seconds', 'gauge', 'Since when the store has taken no complete journal', [
-      ['', oldest === undefined ? 0 : (Date.now() - oldest) / 1_000],
-    ]),
-    ...family('esteira_serving_log_dropped_rows_total', 'counter', 'Rows of sampled logs that found no room', [
-      ['', replica.dropped],
-    ]),
+    ...family(
+      'esteira_serving_log_lag_seconds',
+      'gauge',
+      'Since when the store has taken no complete journal',
+      [['', oldest === undefined ? 0 : (Date.now() - oldest) / 1_000]],
+    ),
+    ...family(
+      'esteira_serving_log_dropped_rows_total',
+      'counter',
+      'Rows of sampled logs that found no room',
+      [['', replica.dropped]],
+    ),
     ...family(
       'esteira_serving_epoch',
       'gauge',
@@ -88,7 +94,12 @@ function stageFamilies(counters: readonly { labels: string; version: LoadedVersi
   );
   const batched = counters.map(({ labels, version }): Sample => [labels, version.times.batchRows]);
   return [
-    ...family('esteira_serving_stage_seconds_total', 'counter', 'Time that requests spent in a stage', seconds),
+    ...family(
+      'esteira_serving_stage_seconds_total',
+      'counter',
+      'Time that requests spent in a stage',
+      seconds,
+    ),
     ...family(
       'esteira_serving_batch_rows_total',
       'counter',

@@ -67,7 +67,10 @@ export function named(host: Host, asked: string): Routed {
     return { version: challenger, route: 'challenger', epoch };
   if (champion && String(champion.version) === asked) return { version: champion, route: 'champion', epoch };
   const loaded = host.loaded.map(({ version }) => version).join(', ') || 'none';
-  throw new Refusal(404, `version ${asked.slice(0, 40)} of model "${host.name}" is not loaded; loaded: ${loaded}`);
+  throw new Refusal(
+    404,
+    `version ${asked.slice(0, 40)} of model "${host.name}" is not loaded; loaded: ${loaded}`,
+  );
 }
 
 async function run(
@@ -94,7 +97,10 @@ function refuseNonFinite(wanted: readonly Wanted[], { outputs }: Ran, rows: numb
     for (let i = 0; i < values.length; i++) {
       if (Number.isFinite(values[i])) continue;
       const row = Math.floor((i * rows) / values.length);
-      throw new Refusal(500, `output "${spec.name}" of row ${row} is ${values[i]}: the model has no answer for it`);
+      throw new Refusal(
+        500,
+        `output "${spec.name}" of row ${row} is ${values[i]}: the model has no answer for it`,
+      );
     }
   }
 }
@@ -119,7 +125,10 @@ function askBeside(catalogue: Catalogue, host: Host, routed: Routed, answered: A
   const { champion, challenger } = host.state;
   if (!champion || !challenger || champion.digest === challenger.digest) return;
   const inShadow = routed.version !== challenger;
-  if (inShadow && !(challenger.shadow > 0 && pointOf(host.name, `shadow\0${answered.id}`) < challenger.shadow))
+  if (
+    inShadow &&
+    !(challenger.shadow > 0 && pointOf(host.name, `shadow\0${answered.id}`) < challenger.shadow)
+  )
     return;
   const other = inShadow ? challenger : champion;
   const beside = async () => {

@@ -15,11 +15,17 @@ export function rawRequest(host: Host, bytes: number): unknown {
   if (!spec) throw new Refusal(503, `model "${host.name}" has no version to serve yet`);
   const { name, datatype, shape } = spec;
   if (inputs.length > 1 || shape.slice(1).includes(-1))
-    throw new Refusal(400, `model "${host.name}" has more than one tensor or shape, so a request needs its JSON`);
+    throw new Refusal(
+      400,
+      `model "${host.name}" has more than one tensor or shape, so a request needs its JSON`,
+    );
   const dims = shape.map((size) => (size === -1 ? 1 : size));
   const expected = product(dims) * kinds[datatype].bytes;
   if (kinds[datatype].bytes > 0 && expected !== bytes)
-    throw new Refusal(400, `input "${name}" has ${bytes} bytes, expected ${expected}: [${dims.join(', ')}] of ${datatype}`);
+    throw new Refusal(
+      400,
+      `input "${name}" has ${bytes} bytes, expected ${expected}: [${dims.join(', ')}] of ${datatype}`,
+    );
   return {
     parameters: { binary_data_output: true },
     inputs: [{ name, datatype, shape: dims, parameters: { binary_data_size: bytes } }],

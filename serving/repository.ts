@@ -36,8 +36,7 @@ function describeTensor({ name, datatype, shape }: TensorSpec) {
  */
 export function repositoryIndex({ hosts }: Catalogue, body: unknown) {
   const { ready = false } = body === undefined ? {} : objectOf(body, 'the request');
-  if (typeof ready !== 'boolean')
-    throw new Refusal(400, `ready is ${shown(ready)}, expected true or false`);
+  if (typeof ready !== 'boolean') throw new Refusal(400, `ready is ${shown(ready)}, expected true or false`);
   const loaded = hosts.flatMap((host) =>
     host.loaded.map(({ version }) => ({
       ...{ name: host.name, version: String(version), state: 'READY' },
@@ -46,5 +45,8 @@ export function repositoryIndex({ hosts }: Catalogue, body: unknown) {
   );
   if (ready) return loaded;
   const missing = hosts.filter(({ loaded: versions }) => versions.length === 0);
-  return [...loaded, ...missing.map(({ name }) => ({ name, state: 'UNAVAILABLE', reason: 'nothing is loaded yet' }))];
+  return [
+    ...loaded,
+    ...missing.map(({ name }) => ({ name, state: 'UNAVAILABLE', reason: 'nothing is loaded yet' })),
+  ];
 }

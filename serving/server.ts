@@ -74,7 +74,8 @@ const app = createApp({
 });
 const url = await listen(app, host, port);
 const grpcPort = values['grpc-port'] === undefined ? config.serving.grpcPort : Number(values['grpc-port']);
-const grpc = grpcPort === undefined ? undefined : await listenGrpc({ catalogue: serving, log, rejects }, host, grpcPort);
+const grpc =
+  grpcPort === undefined ? undefined : await listenGrpc({ catalogue: serving, log, rejects }, host, grpcPort);
 await failpoint('serving:listening');
 await serving.start(url);
 stopOnSignal(app, log, {

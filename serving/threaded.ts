@@ -18,7 +18,9 @@ export interface Threaded {
 
 /** @param path of the model. @throws what opening it throws */
 export async function openThreaded(path: string, signature: Ports): Promise<Threaded> {
-  const worker = new Worker(new URL('./lane-thread.ts', import.meta.url), { workerData: { path, signature } });
+  const worker = new Worker(new URL('./lane-thread.ts', import.meta.url), {
+    workerData: { path, signature },
+  });
   let pending: { resolve(outputs: Feed[]): void; reject(error: unknown): void } | undefined;
   let died: unknown;
   await new Promise<void>((resolve, reject) => {

@@ -9,14 +9,7 @@ import type { ElementType } from './proto.ts';
 /** Elements of one tensor, row-major. BOOL is a byte each, 0 or 1; FP16 the bits of each; BYTES text. */
 export type Values = NumberValues | BigInt64Array | BigUint64Array | string[];
 export type NumberValues =
-  | Float64Array
-  | Float32Array
-  | Int32Array
-  | Uint32Array
-  | Int16Array
-  | Uint16Array
-  | Int8Array
-  | Uint8Array;
+  Float64Array | Float32Array | Int32Array | Uint32Array | Int16Array | Uint16Array | Int8Array | Uint8Array;
 
 type TypedValues = Exclude<Values, string[]>;
 
