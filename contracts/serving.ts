@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { Artifact, Instant, LifecycleId, ModelName, Ratio, Sha256, Window } from './artifact.ts';
-import { Task } from './project.ts';
+import { Log, Task } from './project.ts';
 import { Verdict } from './approval.ts';
 
 /**
@@ -77,14 +77,6 @@ export const ReferenceColumn = z.object({
 });
 export type ReferenceColumn = z.infer<typeof ReferenceColumn>;
 
-/** Which requests are logged, and what becomes of the columns that tell of a person. */
-export const PredictionLogPolicy = z.object({
-  /** Share of requests, by their id; 1 is all, and then none is answered that is not logged. */
-  share: Ratio,
-  pii: z.record(z.string(), z.enum(['omitted', 'hashed'])),
-});
-export type PredictionLogPolicy = z.infer<typeof PredictionLogPolicy>;
-
 /** A model package, `models/<name>/versions/<n>.json` points to it: everything one must have to serve. */
 export const Package = z.object({
   model: ModelName,
@@ -103,7 +95,7 @@ export const Package = z.object({
   window: Window,
   project: Artifact,
   /** What of its traffic is written down; absent, as before 0.4.0: all of it. */
-  log: PredictionLogPolicy.optional(),
+  log: Log.optional(),
 });
 export type Package = z.infer<typeof Package>;
 

@@ -41,6 +41,8 @@ export const failpoints = [
   'deploy:barred', // the quarantine is filed, the entity does not know
   'monitor:looked', // the window is judged, nothing is stored
   'monitor:filed', // the tick is filed, Temporal does not know
+  'monitor:merged', // a day's files are one on this disk, the store has the many
+  'monitor:compacted', // the store has both
   'monitor:notified', // the receiver knows, Temporal does not
   'retrain:fired', // a rule fired, the model entity does not know
   'retrain:triggered', // the entity has answered, Temporal does not know

@@ -88,7 +88,7 @@ export async function loadVersion(
   }
   return counted(opened, {
     ...{ model: found.model, version: slot.version, digest: slot.package.sha256 },
-    ...{ signature, logged: log?.share ?? 1, nan: settings.nan },
+    ...{ signature, logged: log?.sample ?? 1, nan: settings.nan },
     ...{ privacy, limits: settings.limits },
   });
 }
@@ -125,7 +125,7 @@ function refused({ onnx: { uri } }: Package): (error: unknown) => never {
 /** @throws ModelRefused when a column is to be hashed, and there is no key to do it with */
 function privacyOf({ log, onnx }: Package, key: string | undefined): Map<string, Privacy> {
   const entries = Object.entries(log?.pii ?? {}).map(([name, as]): [string, Privacy] => {
-    if (as === 'omitted') return [name, { as }];
+    if (as === 'omit') return [name, { as }];
     if (key !== undefined) return [name, { as, key }];
     const message = `column ${name} is to be logged as a hash, and this server has no ESTEIRA_PII_KEY`;
     throw permanent('ModelRefused', message, { uri: onnx.uri });

@@ -23,7 +23,7 @@ export interface LineHead {
 export type LinesOf = (head: LineHead, rows: Rows, ran: Ran) => string;
 
 /** What becomes of a column that tells of a person. The key makes a hash one that nobody can try values against. */
-export type Privacy = { as: 'omitted' } | { as: 'hashed'; key: string };
+export type Privacy = { as: 'omit' } | { as: 'hash'; key: string };
 
 /** @param privacy by input name */
 export function compileLines(
@@ -32,7 +32,7 @@ export function compileLines(
 ): LinesOf {
   const ins = inputs.flatMap((spec, at) => {
     const kept = privacy.get(spec.name);
-    return kept?.as === 'omitted' ? [] : [fieldOf(spec, at, kept)];
+    return kept?.as === 'omit' ? [] : [fieldOf(spec, at, kept)];
   });
   const outs = outputs.map((spec, at) => fieldOf(spec, at, undefined));
   return (head, rows, { outputs: given, queueMs, computeMs }) => {
@@ -93,8 +93,8 @@ function rowText({ list, text }: Field, elements: Elements, row: number, rows: n
 export function loggedInputs({ inputs }: Ports, privacy: ReadonlyMap<string, Privacy>): TensorSpec[] {
   return inputs.flatMap((spec): TensorSpec[] => {
     const as = privacy.get(spec.name)?.as;
-    if (as === 'omitted') return [];
-    if (as !== 'hashed') return [spec];
+    if (as === 'omit') return [];
+    if (as !== 'hash') return [spec];
     const { name, shape } = spec;
     return [{ name, shape, datatype: 'BYTES' }];
   });
@@ -102,7 +102,7 @@ export function loggedInputs({ inputs }: Ports, privacy: ReadonlyMap<string, Pri
 
 function writer({ datatype, nullable }: TensorSpec, privacy: Privacy | undefined): ValueText {
   const text = plainWriter(datatype, nullable === true);
-  if (privacy?.as !== 'hashed') return text;
+  if (privacy?.as !== 'hash') return text;
   return (value) => (value === null ? 'null' : hashed(text(value), privacy.key));
 }
 
