@@ -2,6 +2,7 @@
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { z } from 'zod';
@@ -10,14 +11,15 @@ import type { Logger } from '../infra/log.ts';
 import { version } from '../infra/version.ts';
 import { bodyLimit, drained, tooLarge } from './body.ts';
 import type { Catalogue } from './catalogue.ts';
-import { hostOf, inferHttp, inferPath } from './infer-http.ts';
-import type { InferDeps } from './infer-http.ts';
+import type { Gate } from './gate.ts';
+import { callerOf, hostOf, inferHttp, inferPath } from './infer-http.ts';
 import { addInvocationRoutes } from './invocations.ts';
 import { parseJson, parsePythonJson } from './json.ts';
 import { named } from './predict.ts';
 import { Refusal, shown } from './refusal.ts';
 import { sentenceOf } from './rejects.ts';
 import type { Rejects } from './rejects.ts';
+import type { Tracing } from './tracing.ts';
 import { extensions, modelMetadata, repositoryIndex } from './repository.ts';
 
 const label = z.union([z.number(), z.string().max(1_000), z.boolean()]);
@@ -40,6 +42,13 @@ export interface AppDeps {
   catalogue: Catalogue;
   log: Logger;
   rejects: Rejects;
+  gate: Gate;
+  tracing?: Tracing | undefined;
+  tls?: Tls;
+  /** Whether each request is noted, without what was in it. */
+  accessLog?: boolean;
+  /** Whether metrics are here, or on a port of their own. */
+  management?: boolean;
   /** What `/metrics` says. */
   metrics(): string;
   /** Where labels of a model go; absent where nothing is kept. */
@@ -47,10 +56,10 @@ export interface AppDeps {
 }
 
 export function createApp(deps: AppDeps): FastifyInstance {
-  const { catalogue, log, rejects } = deps;
+  const { catalogue, log, rejects, gate, management = true } = deps;
   const app = Fastify({
     ...{ bodyLimit, logger: false, forceCloseConnections: 'idle' },
-    serverFactory: (handler) => inferenceServer({ catalogue, log, rejects }, handler),
+    serverFactory: (handler) => inferenceServer(deps, handler),
     frameworkErrors: (error, _request, reply) => void refuse(reply, error, log, rejects),
     clientErrorHandler: refuseConnection,
   });
@@ -63,6 +72,12 @@ export function createApp(deps: AppDeps): FastifyInstance {
     } catch (error) {
       done(error as Error);
     }
+  });
+  app.addHook('onRequest', async (request) => {
+    const { url, params } = request;
+    if (isOpen(url)) return;
+    const scope = /^\/(metrics|v2\/repository)\b/.test(url) ? 'admin' : 'predict';
+    await gate.admit(callerOf(request.raw), scope, (params as { model?: string }).model);
   });
   app.addHook('preParsing', async (request) => {
     const { 'content-encoding': encoding = 'identity' } = request.headers;
@@ -79,19 +94,43 @@ export function createApp(deps: AppDeps): FastifyInstance {
     if (catalogue.stopping) reply.header('connection', 'close');
     else if (reply.statusCode < 500) reply.removeHeader('connection');
   });
-  app.get('/metrics', (_request, reply) => reply.type('text/plain; version=0.0.4').send(deps.metrics()));
+  if (management) addMetrics(app, deps);
   addProtocolRoutes(app, catalogue);
   addInvocationRoutes(app, catalogue);
   if (deps.labels) addLabelRoutes(app, catalogue, deps.labels);
   return app;
 }
 
-/** The protocol's calls but inference, which has a way of its own. */
-function addProtocolRoutes(app: FastifyInstance, catalogue: Catalogue): void {
+/** PEM. */
+export interface Tls {
+  cert: Buffer;
+  key: Buffer;
+}
+
+type ManagementDeps = Pick<AppDeps, 'catalogue' | 'metrics'>;
+
+/** For a port of its own, which only operators can reach. */
+export function createManagementApp(deps: ManagementDeps): FastifyInstance {
+  const app = Fastify({ logger: false });
+  addMetrics(app, deps);
+  addHealthRoutes(app, deps.catalogue);
+  return app;
+}
+
+function addMetrics(app: FastifyInstance, { metrics }: ManagementDeps): void {
+  app.get('/metrics', (_request, reply) => reply.type('text/plain; version=0.0.4').send(metrics()));
+}
+
+function addHealthRoutes(app: FastifyInstance, catalogue: Catalogue): void {
   app.get('/v2/health/live', () => ({ live: true }));
   app.get('/v2/health/ready', (_request, reply) =>
     reply.code(catalogue.ready ? 200 : 503).send({ ready: catalogue.ready }),
   );
+}
+
+/** The protocol's calls but inference, which has a way of its own. */
+function addProtocolRoutes(app: FastifyInstance, catalogue: Catalogue): void {
+  addHealthRoutes(app, catalogue);
   for (const path of ['/v2', '/v2/']) app.get(path, () => ({ name: 'esteira', version, extensions }));
   for (const base of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     app.get<ModelParams>(base, ({ params }) =>
@@ -130,15 +169,29 @@ function addLabelRoutes(
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-function inferenceServer(deps: InferDeps, handler: Handler): Server {
-  return createServer(
-    { requestTimeout, headersTimeout, connectionsCheckingInterval },
-    (request, response) => {
-      const path = request.method === 'POST' ? inferPath(request.url!) : undefined;
-      if (path) void inferHttp(deps, path, request, response);
-      else handler(request, response);
-    },
-  );
+/** What balancers and probes ask, who have no token. */
+const isOpen = (url: string): boolean => /^\/(v2\/health\/(live|ready)|ping|health)([?]|$)/.test(url);
+
+function inferenceServer(deps: AppDeps, handler: Handler): Server {
+  const options = { requestTimeout, headersTimeout, connectionsCheckingInterval, ...deps.tls };
+  const listener: Handler = (request, response) => {
+    if (deps.accessLog) noted(deps.log, request, response);
+    const path = request.method === 'POST' ? inferPath(request.url!) : undefined;
+    if (path) void inferHttp(deps, path, request, response);
+    else handler(request, response);
+  };
+  return deps.tls ? createTlsServer(options, listener) : createServer(options, listener);
+}
+
+/** Who asked what, and what came of it: neither what was in it nor what was answered. */
+function noted(log: Logger, request: IncomingMessage, response: ServerResponse): void {
+  const { method, url = '', socket } = request;
+  const started = performance.now();
+  response.once('close', () => {
+    const ms = Math.round(performance.now() - started);
+    const path = url.split('?')[0]!.slice(0, 200);
+    log.info({ method, path, status: response.statusCode, ms, from: socket.remoteAddress }, 'request');
+  });
 }
 
 /** Labels are kept as text, for a class may be a number or a word. */
@@ -156,6 +209,7 @@ function refuse(reply: FastifyReply, error: Error, log: Logger, rejects: Rejects
   const status = rejects.count(error);
   const after = error instanceof Refusal ? error.retryAfter : undefined;
   if (after !== undefined) reply.header('retry-after', String(after));
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
   if (status >= 500 && !(error instanceof Refusal)) log.error({ err: error }, 'a request failed');
   return reply.code(status).send({ error: wordsFor(error, status) });
 }

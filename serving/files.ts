@@ -12,13 +12,11 @@ import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
 import { createLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
-import { createApp } from './app.ts';
 import { FileCatalogue, openFile } from './file-catalogue.ts';
 import type { FileModel } from './file-catalogue.ts';
 import { Journal } from './journal.ts';
 import { defaultLimits } from './lane.ts';
-import { listenGrpc } from './grpc.ts';
-import { listen, stopOnSignal } from './listen.ts';
+import { openDoors, stopOnSignal } from './listen.ts';
 import { defaultSettings } from './loaded-version.ts';
 import type { LoadedVersion } from './loaded-version.ts';
 import { modelMetrics } from './metrics.ts';
@@ -34,7 +32,7 @@ const { values } = parseArgs({
   },
 });
 const config = readConfig();
-const { host, queue, nan, piiKey: privacyKey } = config.serving;
+const { queue, nan, piiKey: privacyKey } = config.serving;
 const log = createLogger(config, { process: 'serving' });
 const limits = { ...defaultLimits, queueRows: queue.rows, queueMs: queue.ms };
 const settings = { ...defaultSettings(), limits, nan, privacyKey };
@@ -44,21 +42,21 @@ const hosts = await Promise.all(values.model.map((text) => openFile(modelOf(text
 const written = values.log === undefined ? undefined : await openLog(values.log);
 const catalogue = new FileCatalogue(hosts, written?.journal);
 const rejects = new Rejects();
-const app = createApp({ catalogue, log, rejects, metrics: () => modelMetrics(catalogue, rejects) });
-const port = values.port === undefined ? config.serving.port : Number(values.port);
-const url = await listen(app, host, port).catch(fail);
-const grpcPort = values['grpc-port'] === undefined ? config.serving.grpcPort : Number(values['grpc-port']);
-const grpc =
-  grpcPort === undefined ? undefined : await listenGrpc({ catalogue, log, rejects }, host, grpcPort);
-stopOnSignal(app, log, {
-  drain: () => catalogue.drain(),
-  async close() {
-    await grpc?.close();
-    await written?.close();
+const doors = await openDoors(
+  { catalogue, log, rejects, metrics: () => modelMetrics(catalogue, rejects) },
+  {
+    ...config.serving,
+    ...(values.port && { port: Number(values.port) }),
+    ...(values['grpc-port'] && { grpcPort: Number(values['grpc-port']) }),
   },
+).catch(fail);
+stopOnSignal(doors, log, {
+  drain: () => catalogue.drain(),
+  close: async () => written?.close(),
 });
 const models = hosts.map(({ name, state }) => ({ name, ...state.champion!.signature }));
-console.log(JSON.stringify({ event: 'listening', url, models, ...(grpc && { grpcPort: grpc.port }) }));
+const { close: _, ...listening } = doors;
+console.log(JSON.stringify({ event: 'listening', ...listening, models }));
 
 /** One sentence for whoever started it, and the end. */
 function fail(error: unknown): never {

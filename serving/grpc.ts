@@ -7,20 +7,25 @@ import protobuf from 'protobufjs';
 import type { Logger } from '../infra/log.ts';
 import { version as release } from '../infra/version.ts';
 import { bodyLimit } from './body.ts';
+import type { Scope } from './access.ts';
 import type { Catalogue } from './catalogue.ts';
+import type { Caller, Gate } from './gate.ts';
 import { answerOf, GrpcQuestion } from './grpc-infer.ts';
 import type { InferRequest } from './grpc-infer.ts';
 import { hostOf } from './infer-http.ts';
 import { named, predict } from './predict.ts';
 import { Refusal } from './refusal.ts';
-import { sentenceOf } from './rejects.ts';
+import { sentenceOf, statusIn } from './rejects.ts';
 import type { Rejects } from './rejects.ts';
+import type { Tracing } from './tracing.ts';
 import { extensions, modelMetadata, repositoryIndex } from './repository.ts';
 
 export interface GrpcDeps {
   catalogue: Catalogue;
   log: Logger;
   rejects: Rejects;
+  gate: Gate;
+  tracing?: Tracing | undefined;
 }
 
 const path = '/inference.GRPCInferenceService/';
@@ -93,11 +98,15 @@ function serviceDefinition(): ServiceDefinition {
 type Unary<Request> = ServerUnaryCall<Request, object>;
 type Answer = object | Promise<object>;
 
-function implementation({ catalogue, log, rejects }: GrpcDeps): UntypedServiceImplementation {
+function implementation({ catalogue, log, rejects, gate, tracing }: GrpcDeps): UntypedServiceImplementation {
   const handle =
-    <Request>(answer: (request: Request, call: Unary<Request>) => Answer) =>
+    <Request>(
+      answer: (request: Request, call: Unary<Request>) => Answer,
+      scope: Scope | 'open' = 'predict',
+    ) =>
     (call: Unary<Request>, done: sendUnaryData<object>) => {
       Promise.resolve()
+        .then(() => (scope === 'open' ? undefined : gate.admit(callerOf(call), scope, modelOf(call.request))))
         .then(() => answer(call.request, call))
         .then(
           (value) => done(null, value),
@@ -110,8 +119,8 @@ function implementation({ catalogue, log, rejects }: GrpcDeps): UntypedServiceIm
   }
   const versionOf = ({ version }: Named) => version || undefined;
   return {
-    ServerLive: handle(() => ({ live: true })),
-    ServerReady: handle(() => ({ ready: catalogue.ready })),
+    ServerLive: handle(() => ({ live: true }), 'open'),
+    ServerReady: handle(() => ({ ready: catalogue.ready }), 'open'),
     ModelReady: handle<Named>((request) => {
       const host = hostOf(catalogue, request.name);
       if (request.version) named(host, request.version);
@@ -122,15 +131,35 @@ function implementation({ catalogue, log, rejects }: GrpcDeps): UntypedServiceIm
       modelMetadata(hostOf(catalogue, request.name), versionOf(request)),
     ),
     ModelInfer: handle<InferRequest>(async (request, call) => {
-      const host = hostOf(catalogue, request.model_name);
-      const question = new GrpcQuestion(request, deadlineOf(call));
-      const asked = request.model_version || undefined;
-      return answerOf(host.name, await predict(catalogue, host, asked, question), question.raw);
+      const trace = tracing?.begin('inference.GRPCInferenceService/ModelInfer', (name) =>
+        call.metadata.get(name)[0]?.toString(),
+      );
+      try {
+        const host = hostOf(catalogue, request.model_name);
+        const question = new GrpcQuestion(request, deadlineOf(call));
+        const prediction = await predict(catalogue, host, request.model_version || undefined, question);
+        trace?.answered(host.name, prediction);
+        return answerOf(host.name, prediction, question.raw);
+      } catch (error) {
+        trace?.refused(statusIn(error), error instanceof Refusal ? error.message : '');
+        throw error;
+      }
     }),
-    RepositoryIndex: handle<{ ready: boolean }>(({ ready }) => ({
-      models: repositoryIndex(catalogue, { ready }),
-    })),
+    RepositoryIndex: handle<{ ready: boolean }>(
+      ({ ready }) => ({ models: repositoryIndex(catalogue, { ready }) }),
+      'admin',
+    ),
   };
+}
+
+function callerOf(call: Unary<unknown>): Caller {
+  const [authorization] = call.metadata.get('authorization');
+  return { authorization: authorization?.toString(), address: call.getPeer().replace(/:[0-9]+$/, '') };
+}
+
+function modelOf(request: unknown): string | undefined {
+  const { name, model_name: model } = request as { name?: string; model_name?: string };
+  return model ?? name;
 }
 
 /** By the clock of `performance.now`; a call without one may take for ever. */

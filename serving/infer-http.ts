@@ -7,6 +7,7 @@ import type { Logger } from '../infra/log.ts';
 import { Tail } from './binary.ts';
 import { drained, readBody } from './body.ts';
 import type { Catalogue, Host } from './catalogue.ts';
+import type { Caller, Gate } from './gate.ts';
 import { InexactNumber } from './decoder.ts';
 import { encode } from './encoder.ts';
 import { readEnvelope, wantedOutputs } from './envelope.ts';
@@ -18,6 +19,7 @@ import type { Question } from './predict.ts';
 import { rawRequest } from './raw-request.ts';
 import { Refusal, shown } from './refusal.ts';
 import { sentenceOf } from './rejects.ts';
+import type { Tracing } from './tracing.ts';
 import type { Rejects } from './rejects.ts';
 import type { Rows } from './rows.ts';
 
@@ -25,6 +27,8 @@ export interface InferDeps {
   catalogue: Catalogue;
   log: Logger;
   rejects: Rejects;
+  gate: Gate;
+  tracing?: Tracing | undefined;
 }
 
 /** What a path asks for. */
@@ -54,18 +58,23 @@ function decoded(part: string): string {
 }
 
 export async function inferHttp(
-  { catalogue, log, rejects }: InferDeps,
+  deps: InferDeps,
   path: InferPath,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { catalogue, gate } = deps;
+  const trace = deps.tracing?.begin('POST /v2/models/{model}/infer', (name) => headerOf(request, name));
   try {
     const arrived = performance.now();
+    const waits = gate.admit(callerOf(request), 'predict', path.model);
+    if (waits) await waits;
     const host = hostOf(catalogue, path.model);
     const headerLength = headerLengthOf(request);
     const body = await readBody(request);
     const question = new HttpQuestion(host, request, body, headerLength, arrived);
-    const { version, id, route, epoch, ran, wanted } = await predict(catalogue, host, path.version, question);
+    const prediction = await predict(catalogue, host, path.version, question);
+    const { version, id, route, epoch, ran, wanted } = prediction;
     const started = performance.now();
     const answer = {
       ...{ model: host.name, version: String(version.version), id },
@@ -75,10 +84,20 @@ export async function inferHttp(
     if (tail.length > 0 || question.binary) sendBinary(catalogue, response, json, tail);
     else send(catalogue, response, 200, json);
     version.times.encodeMs += performance.now() - started;
+    trace?.answered(host.name, prediction);
   } catch (error) {
-    if (request.readableAborted) return; // nobody is there to be told
-    await refuse(catalogue, log, rejects, error, request, response);
+    const status = await refuse(deps, error, request, response);
+    trace?.refused(status, sentenceOf(error, status));
   }
+}
+
+function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+export function callerOf({ headers, socket }: IncomingMessage): Caller {
+  return { authorization: headers.authorization, address: socket.remoteAddress };
 }
 
 /** @throws Refusal 404, 503 */
@@ -213,18 +232,21 @@ function send(catalogue: Catalogue, response: ServerResponse, status: number, js
   response.end(json);
 }
 
+/** @returns the status that it was answered with */
 async function refuse(
-  catalogue: Catalogue,
-  log: Logger,
-  rejects: Rejects,
+  { catalogue, log, rejects }: InferDeps,
   error: unknown,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
-  const status = rejects.count(error);
+): Promise<number> {
+  const gone = request.readableAborted; // and nobody is there to be told
+  const status = gone ? 499 : rejects.count(error);
+  if (gone) return status;
   if (!(error instanceof Refusal)) log.error({ err: error }, 'a request failed');
   await drained(request);
   const after = error instanceof Refusal ? error.retryAfter : undefined;
   if (after !== undefined) response.setHeader('retry-after', String(after));
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
   send(catalogue, response, status, JSON.stringify({ error: sentenceOf(error, status) }));
+  return status;
 }

@@ -20,14 +20,14 @@ export class Rejects {
 
   /** @returns the status to answer with */
   count(error: unknown): number {
-    const status = statusOf(error);
+    const status = statusIn(error);
     const reason = reasons.get(status) ?? (status >= 500 ? 'failed' : 'invalid');
     this.counts.set(reason, (this.counts.get(reason) ?? 0) + 1);
     return status;
   }
 }
 
-function statusOf(error: unknown): number {
+export function statusIn(error: unknown): number {
   if (error instanceof Refusal) return error.status;
   return (error as { statusCode?: number }).statusCode ?? 500;
 }

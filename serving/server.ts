@@ -14,10 +14,8 @@ import { failpoint } from '../infra/failpoint.ts';
 import { sweepFolder } from '../infra/local.ts';
 import { createLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
-import { createApp } from './app.ts';
 import { defaultLimits } from './lane.ts';
-import { listenGrpc } from './grpc.ts';
-import { listen, stopOnSignal } from './listen.ts';
+import { openDoors, stopOnSignal } from './listen.ts';
 import { defaultSettings } from './loaded-version.ts';
 import { metricsText } from './metrics.ts';
 import { Rejects } from './rejects.ts';
@@ -59,7 +57,7 @@ const shipper = new Shipper({
   openDuckDb: () => openDuckDb({ memory: '256MB', threads: 1, spillDir }),
 });
 await shipper.recover();
-const { host, logBytes, nan, piiKey: privacyKey, queue } = config.serving;
+const { logBytes, nan, piiKey: privacyKey, queue } = config.serving;
 const limits = { ...defaultLimits, queueRows: queue.rows, queueMs: queue.ms };
 const settings = { ...defaultSettings(), limits, nan, privacyKey };
 const serving = new Replica({
@@ -67,26 +65,26 @@ const serving = new Replica({
   ...{ settings, logBytes },
 });
 const rejects = new Rejects();
-const app = createApp({
-  ...{ catalogue: serving, log, rejects },
-  metrics: () => metricsText(serving, shipper, rejects),
-  labels: (model, lines, rows) => serving.labels(model).append(lines, rows),
-});
-const url = await listen(app, host, port);
-const grpcPort = values['grpc-port'] === undefined ? config.serving.grpcPort : Number(values['grpc-port']);
-const grpc =
-  grpcPort === undefined ? undefined : await listenGrpc({ catalogue: serving, log, rejects }, host, grpcPort);
+const doors = await openDoors(
+  {
+    ...{ catalogue: serving, log, rejects },
+    metrics: () => metricsText(serving, shipper, rejects),
+    labels: (model, lines, rows) => serving.labels(model).append(lines, rows),
+  },
+  { ...config.serving, port, ...(values['grpc-port'] && { grpcPort: Number(values['grpc-port']) }) },
+);
+const { url } = doors;
 await failpoint('serving:listening');
 await serving.start(url);
-stopOnSignal(app, log, {
+stopOnSignal(doors, log, {
   drain: () => serving.drain(),
   async close() {
-    await grpc?.close();
     await serving.close();
     await store.close();
   },
 });
 
 // Only now: who reads this may end us the next moment.
-console.log(JSON.stringify({ event: 'listening', url, replica, ...(grpc && { grpcPort: grpc.port }) }));
+const { close: _, ...listening } = doors;
+console.log(JSON.stringify({ event: 'listening', replica, ...listening }));
 log.info({ url, store: store.uri }, 'serving');

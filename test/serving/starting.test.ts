@@ -5,6 +5,7 @@ import { openDuckDb } from '../../infra/duckdb.ts';
 import { createLogger } from '../../infra/log.ts';
 import { readConfig } from '../../infra/config.ts';
 import { createApp } from '../../serving/app.ts';
+import { Gate } from '../../serving/gate.ts';
 import { listen } from '../../serving/listen.ts';
 import { Rejects } from '../../serving/rejects.ts';
 import { defaultSettings } from '../../serving/loaded-version.ts';
@@ -21,7 +22,13 @@ test('a replica that starts answers 503 until it knows its models', async () => 
   const openDb = () => openDuckDb({ memory: '256MB', threads: 1, spillDir: place.root });
   const shipper = new Shipper({ ...deps, openDuckDb: openDb });
   const replica = new Replica({ ...deps, shipper, models: [], settings: defaultSettings(), logBytes: 1e9 });
-  const app = createApp({ catalogue: replica, log, rejects: new Rejects(), metrics: () => '' });
+  const app = createApp({
+    catalogue: replica,
+    log,
+    rejects: new Rejects(),
+    gate: new Gate(),
+    metrics: () => '',
+  });
   const url = await listen(app, '127.0.0.1', 0);
   const ready = async () => (await fetch(`${url}/v2/health/ready`)).status;
   const infer = () =>

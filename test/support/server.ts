@@ -18,7 +18,16 @@ export interface Place {
   root: string;
   store: Store;
   /** @returns the server once it listens, and its URL. @param replica `one`, if absent */
-  start(replica?: string, more?: ServerOptions): Promise<{ child: Child; url: string; log: string[] }>;
+  start(
+    replica?: string,
+    more?: ServerOptions,
+  ): Promise<{
+    child: Child;
+    url: string;
+    log: string[];
+    /** All that it said when it listened. */
+    event: Record<string, unknown>;
+  }>;
   /** Rows of all Parquet files below a prefix, in order of `order`. */
   stored(prefix: string, order?: string): Promise<Record<string, unknown>[]>;
   remove(): Promise<void>;
@@ -45,7 +54,7 @@ export async function makePlace(): Promise<Place> {
         onText: (line) => log.push(line),
       });
       for await (const event of child.events)
-        if (event['event'] === 'listening') return { child, url: String(event['url']), log };
+        if (event['event'] === 'listening') return { child, url: String(event['url']), log, event };
       throw new Error(`the server did not start:\n${log.join('\n')}`);
     },
     async stored(prefix, order = 'id') {

@@ -7,6 +7,7 @@ import { decodeModel, encodeModel } from '../../infra/onnx/proto.ts';
 import { putJsonBlob, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import { createApp } from '../../serving/app.ts';
 import type { Catalogue } from '../../serving/catalogue.ts';
+import { Gate } from '../../serving/gate.ts';
 import { listen } from '../../serving/listen.ts';
 import { Rejects } from '../../serving/rejects.ts';
 import { modelBytes, publishSlots, publishVersion } from '../support/serving-model.ts';
@@ -26,7 +27,14 @@ function failing(error: unknown) {
       throw error;
     },
   } as unknown as Catalogue;
-  const app = createApp({ catalogue, log, rejects: new Rejects(), metrics: () => '', labels: async () => {} });
+  const app = createApp({
+    catalogue,
+    log,
+    rejects: new Rejects(),
+    gate: new Gate(),
+    metrics: () => '',
+    labels: async () => {},
+  });
   return { app, logged };
 }
 
