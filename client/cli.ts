@@ -12,6 +12,7 @@ import { addRunCommands } from './commands/run.ts';
 import { addExperimentCommands } from './commands/runs.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addStackCommands } from './commands/stack.ts';
+import { addTokenCommand } from './commands/token.ts';
 import { addTrainingCommands } from './commands/training.ts';
 import { exitCodes } from './output.ts';
 import { version } from '../infra/version.ts';
@@ -36,6 +37,7 @@ addExperimentCommands(program);
 addTrainingCommands(program);
 addReplayCommand(program);
 addServeCommand(program);
+addTokenCommand(program);
 
 try {
   await program.parseAsync();

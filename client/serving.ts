@@ -1,5 +1,6 @@
 /** The serving side, as a client sees it: Open Inference Protocol v2 over HTTP. */
 import type { Label } from '../contracts/serving.ts';
+import { servingToken } from '../infra/config.ts';
 import { didYouMean } from '../infra/nearest.ts';
 
 export interface Predictions {
@@ -85,12 +86,13 @@ function encode(name: string, value: unknown, datatype: string): unknown {
 }
 
 async function request<T>(url: string, body?: unknown): Promise<T> {
+  const token = servingToken();
   const response = await fetch(url, {
-    ...(body !== undefined && {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    }),
+    headers: {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
   }).catch((error: unknown) => {
     throw new Error(`nothing answers at ${new URL(url).origin}; \`esteira up\` starts the endpoint`, {
       cause: error,

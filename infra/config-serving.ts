@@ -60,6 +60,8 @@ export const servingVariables = {
     allowed: 'a whole number of milliseconds from 1',
   },
   ESTEIRA_SERVING_TOKENS: path,
+  // Of a client: read where it asks.
+  ESTEIRA_SERVING_TOKEN: { schema: z.string().optional(), allowed: 'a token' },
   ESTEIRA_SERVING_JWKS: {
     schema: z.string().min(1).optional(),
     allowed: 'the address or the path of a JSON Web Key Set',

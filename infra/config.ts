@@ -177,6 +177,11 @@ function checkFaults(
   }
 }
 
+/** What this process shows a server of predictions that asks who it is. */
+export function servingToken(): string | undefined {
+  return process.env['ESTEIRA_SERVING_TOKEN'] || undefined;
+}
+
 /** Faults to strike in this process; undefined nearly always. */
 export function faultSetting(): string | undefined {
   return process.env['ESTEIRA_FAULT'] || undefined;

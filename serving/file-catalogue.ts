@@ -141,7 +141,7 @@ function sampleFeed({ datatype, shape }: Ports['inputs'][number], rows: number, 
 }
 
 function firstRow({ values, dims }: Feed): Feed {
-  return { values: values.slice(0, values.length / dims[0]!) as Feed['values'], dims: [1, ...dims.slice(1)] };
+  return { values: values.slice(0, values.length / dims[0]!), dims: [1, ...dims.slice(1)] };
 }
 
 function isStart({ values, dims }: Feed, start: Feed): boolean {

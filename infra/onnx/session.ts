@@ -86,13 +86,13 @@ export function modelOf(session: InferenceSession, signature: Ports): OpenModel 
       const tensors: Record<string, Tensor> = {};
       inputs.forEach(({ name, type }, i) => {
         const { values, dims } = feeds[i]!;
-        tensors[name] = new Tensor(type, values as Float32Array, dims);
+        tensors[name] = new Tensor(type, values, dims);
       });
       const results = await session.run(tensors, names);
       return signature.outputs.map((spec) => {
         const { data, dims } = results[spec.name]!;
         if (free && spec.shape[0] === -1) checkRows(spec, data, feeds[0]!.dims[0]!);
-        return { values: data as Values, dims };
+        return { values: data, dims };
       });
     },
     async run(columns) {

@@ -172,7 +172,7 @@ function ready(address: string, ca: Buffer, token: string): Promise<number> {
     ...{ requestSerialize: none, responseDeserialize: (bytes: Buffer) => bytes },
     ...{ requestDeserialize: none, responseSerialize: none },
   };
-  const Client = loadPackageDefinition({ Inference: { ModelReady: method } } as never)[
+  const Client = loadPackageDefinition({ Inference: { ModelReady: method } })[
     'Inference'
   ] as never as new (
     address: string,
@@ -214,7 +214,7 @@ test('metrics may have a port of their own, and then are nowhere else', async ()
 
 test('requests are noted when asked, without what was in them', async () => {
   await withServer({ ESTEIRA_SERVING_ACCESS_LOG: 'on', LOG_LEVEL: 'info' }, async ({ url, log }) => {
-    await infer(`${url}`);
+    await infer(url);
     await get(`${url}/v2/models/nobody?secret=1`);
     while (log.filter((line) => line.includes('"msg":"request"')).length < 2)
       await new Promise((resolve) => setTimeout(resolve, 20));
