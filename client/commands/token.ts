@@ -20,7 +20,8 @@ export function addTokenCommand(program: Command): void {
     .option('--json', 'for machines')
     .action((name: string, { scope, model, json = false }: TokenOptions) => {
       const strange = scope.find((one) => !scopes.includes(one));
-      if (strange !== undefined) throw new Error(`"${strange}" is no scope; there are ${scopes.join(' and ')}`);
+      if (strange !== undefined)
+        throw new Error(`"${strange}" is no scope; there are ${scopes.join(' and ')}`);
       const token = randomBytes(32).toString('base64url');
       const sha256 = createHash('sha256').update(token).digest('hex');
       const entry = { name, sha256, scopes: scope, ...(model && { models: model }) };

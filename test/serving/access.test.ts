@@ -172,9 +172,7 @@ function ready(address: string, ca: Buffer, token: string): Promise<number> {
     ...{ requestSerialize: none, responseDeserialize: (bytes: Buffer) => bytes },
     ...{ requestDeserialize: none, responseSerialize: none },
   };
-  const Client = loadPackageDefinition({ Inference: { ModelReady: method } })[
-    'Inference'
-  ] as never as new (
+  const Client = loadPackageDefinition({ Inference: { ModelReady: method } })['Inference'] as never as new (
     address: string,
     security: ReturnType<typeof credentials.createSsl>,
   ) => {

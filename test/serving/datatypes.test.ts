@@ -148,7 +148,7 @@ const odd: [string, string, Buffer, RegExp][] = [
   ['more bytes than anything names', sized(8), Buffer.alloc(12), /4 bytes follow the tensors/],
   ['bytes for another shape', sized(12), Buffer.alloc(12), /has 12 bytes, expected 8/],
   ['data and bytes', sized(8, '"data":[1,2],'), Buffer.alloc(8), /both data and binary_data_size/],
-  ['a header longer than the body', (' '.repeat(99)), Buffer.alloc(0), /is not JSON/],
+  ['a header longer than the body', ' '.repeat(99), Buffer.alloc(0), /is not JSON/],
 ];
 for (const [what, json, bytes, sentence] of odd) {
   test(`${what} are refused`, async () => {
