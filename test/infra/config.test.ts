@@ -10,7 +10,9 @@ test('an empty environment gives a working local set-up', () => {
   assert.equal(config.home, resolve('.esteira'));
   assert.equal(config.store, `file://${resolve('.esteira/store')}`);
   assert.deepEqual(config.temporal, { namespace: 'default', connection: {} });
-  assert.deepEqual(config.serving, { host: '127.0.0.1', port: 8080 });
+  const { host, port, grpcPort, managementPort, access, tls } = config.serving;
+  assert.deepEqual({ host, port }, { host: '127.0.0.1', port: 8080 });
+  assert.deepEqual([grpcPort, managementPort, access, tls], [undefined, undefined, undefined, undefined]);
   assert.equal(config.logLevel, 'info');
   assert.equal(config.color, true);
 });
