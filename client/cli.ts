@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addApproveCommands } from './commands/approve.ts';
+import { addKubernetesCommand } from './commands/kubernetes.ts';
 import { addModelCommands } from './commands/model.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addReplayCommand } from './commands/replay.ts';
@@ -38,6 +39,7 @@ addTrainingCommands(program);
 addReplayCommand(program);
 addServeCommand(program);
 addTokenCommand(program);
+addKubernetesCommand(program);
 
 try {
   await program.parseAsync();
