@@ -13,6 +13,7 @@ import { addRunCommands } from './commands/run.ts';
 import { addExperimentCommands } from './commands/runs.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addStackCommands } from './commands/stack.ts';
+import { addTargetCommand } from './commands/target.ts';
 import { addTokenCommand } from './commands/token.ts';
 import { addTrainingCommands } from './commands/training.ts';
 import { exitCodes } from './output.ts';
@@ -39,6 +40,7 @@ addTrainingCommands(program);
 addReplayCommand(program);
 addServeCommand(program);
 addTokenCommand(program);
+addTargetCommand(program);
 addKubernetesCommand(program);
 
 try {
