@@ -14,6 +14,8 @@ import type {
   Quarantine,
   Refusal,
   Registration,
+  Release,
+  ReleaseAnswer,
   RollbackAnswer,
   RollbackRequest,
   VersionState,
@@ -67,7 +69,15 @@ export class Slotting {
     return { accepted: true, ticket, champion: slots?.champion?.version ?? null };
   }
 
-  async activate({ ticket, step, version, to, share, reason }: Activation): Promise<ActivationAnswer> {
+  async activate({
+    ticket,
+    step,
+    version,
+    to,
+    share,
+    shadow,
+    reason,
+  }: Activation): Promise<ActivationAnswer> {
     const { rollout, slots, lastStep } = this.#state;
     if (step !== undefined && lastStep?.ticket === ticket && step <= lastStep.step) {
       if (step === lastStep.step) return { accepted: true, epoch: lastStep.epoch }; // the answer was lost
@@ -85,7 +95,11 @@ export class Slotting {
     const champion = slots?.champion ?? null;
     const previous = slots?.previous ?? null;
     const change = {
-      challenger: () => ({ champion, previous, challenger: { ...this.#slotOf(version), share } }),
+      challenger: () => ({
+        champion,
+        previous,
+        challenger: { ...this.#slotOf(version), share, ...(shadow !== undefined && { shadow }) },
+      }),
       champion: () => ({ champion: this.#slotOf(version), previous: champion, challenger: null }),
       none: () => ({ champion, previous, challenger: null }),
     }[to]();
@@ -140,6 +154,22 @@ export class Slotting {
 
   async quarantine(order: Quarantine): Promise<{ accepted: boolean }> {
     return { accepted: await this.#bar(order) };
+  }
+
+  /** The version may be rolled out again, on a new approval: the one that it had is spent. */
+  async release(order: Release): Promise<ReleaseAnswer> {
+    const { version } = order;
+    const known = this.#find(version);
+    if (!known) return refused('unknown-version', `${this.#state.model} has no version ${version}`);
+    if (known.quarantined === null)
+      return refused('not-quarantined', `version ${version} is not quarantined`);
+    const { barred } = await quick.writeRelease({ model: this.#state.model, ...order });
+    known.quarantined = barred;
+    if (barred === null) return { accepted: true, version };
+    return refused(
+      'quarantined',
+      `these words lifted an earlier quarantine; version ${version} is barred: ${barred}`,
+    );
   }
 
   async #write(change: Omit<Slots, 'model' | 'epoch' | 'at'>): Promise<ActivationAnswer> {

@@ -24,6 +24,7 @@ import {
   PromotionRequest,
   Quarantine,
   Registration,
+  Release,
   RollbackRequest,
   Settled,
   TriggerRequest,
@@ -94,6 +95,7 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
     (order) => shown(() => slotting.quarantine(order)),
     valid(Quarantine),
   );
+  setHandler(messages.releaseUpdate, (order) => shown(() => slotting.release(order)), valid(Release));
   setHandler(
     messages.settledUpdate,
     (settled) => Promise.resolve(inbox.settle(settled)).finally(() => show(state)),

@@ -67,6 +67,7 @@ async function files(store: Store, prefix: string, first: string, last: string):
   return paths;
 }
 
-function parquet(paths: string[]): string {
+/** What follows FROM in SQL. */
+export function parquet(paths: readonly string[]): string {
   return `read_parquet([${paths.map(quoteLiteral).join(', ')}], union_by_name = true)`;
 }
