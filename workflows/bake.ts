@@ -68,7 +68,10 @@ export class Bake {
   async #wait({ mode, share }: Step, everyMs: number): Promise<boolean> {
     const [progress, people] = [this.#progress, this.#people];
     const { paused } = progress;
-    const waitMs = paused ? everyMs : Math.min(everyMs, progress.leftMs);
+    // A pause may last: its looks become rarer, down to those of a long bake.
+    const waitMs = paused
+      ? Math.min(Math.max(everyMs, lookEveryMs), everyMs * Math.max(1, progress.looks))
+      : Math.min(everyMs, progress.leftMs);
     const began = Date.now();
     const summary = paused
       ? `paused in ${mode} at ${share}`
