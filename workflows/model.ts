@@ -167,10 +167,16 @@ function show(state: ModelState): void {
       '| slot | version |',
       '|-|-|',
       slot('champion', slots?.champion?.version),
-      slot(`challenger ${slots?.challenger?.share ?? ''}`.trim(), slots?.challenger?.version),
+      slot(challengerText(slots?.challenger), slots?.challenger?.version),
       slot('previous', slots?.previous?.version),
       '',
       `epoch ${slots?.epoch ?? 0}, ${versions.length} versions, ${state.lifecycles} lifecycles`,
     ].join('\n'),
   );
+}
+
+/** `challenger 0.1`, `challenger shadow 0.5`. */
+function challengerText(slot: { share: number; shadow?: number | undefined } | null | undefined): string {
+  if (!slot) return 'challenger';
+  return slot.shadow ? `challenger shadow ${slot.shadow}` : `challenger ${slot.share}`;
 }
