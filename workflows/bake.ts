@@ -7,6 +7,7 @@
 import { condition, continueAsNew, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { Observation, RolloutPlan, RolloutProgress, Step } from '../contracts/rollout.ts';
 import type { People } from './rollout-people.ts';
+import { stepText } from './rollout-view.ts';
 import type { rollout, Stop } from './rollout.ts';
 import { onReplicas } from './stages.ts';
 
@@ -52,7 +53,7 @@ export class Bake {
       const seen = await this.#look(step, everyMs);
       if (!seen.healthy) return { status: 'rolled-back', reason: seen.reason };
       if (this.winner === 'challenger') return undefined;
-      this.#show(`serves, ${seen.reason}`);
+      this.#show(`serves ${stepText(step)}`);
       await this.#goOn();
     }
     return people.decided ? undefined : this.#tied(step);
@@ -65,9 +66,10 @@ export class Bake {
   }
 
   /** Until the next look is due. @returns whether somebody said something before */
-  async #wait({ mode, share }: Step, everyMs: number): Promise<boolean> {
+  async #wait(step: Step, everyMs: number): Promise<boolean> {
     const [progress, people] = [this.#progress, this.#people];
     const { paused } = progress;
+    const { mode, share } = step;
     // A pause may last: its looks become rarer, down to those of a long bake.
     const waitMs = paused
       ? Math.min(Math.max(everyMs, lookEveryMs), everyMs * Math.max(1, progress.looks))
@@ -81,7 +83,7 @@ export class Bake {
     if (!paused) progress.leftMs = Math.max(0, progress.leftMs - passedMs);
     if (progress.paused !== paused) {
       upsertSearchAttributes({ EsteiraState: [progress.paused ? 'paused' : 'running'] });
-      this.#show(progress.paused ? 'waits' : 'serves again');
+      this.#show(`serves ${stepText(step)}`);
     }
     return woken;
   }

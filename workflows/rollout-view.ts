@@ -31,9 +31,9 @@ export function stepsOf({ traffic, bakes }: RolloutPlan): Step[] {
   return traffic?.steps ?? bakes.map((bake) => ({ mode: 'canary' as const, ...bake }));
 }
 
-/** `10 % of the traffic`, `beside the champion, unseen, on 50 % of the requests`. */
+/** `10 % of the traffic`, `unseen, beside the champion, on 50 % of the requests`. */
 export function stepText({ mode, share, shadow }: Step): string {
-  if (mode === 'shadow') return `beside the champion, unseen, on ${percent(shadow ?? 0)} of the requests`;
+  if (mode === 'shadow') return `unseen, beside the champion, on ${percent(shadow ?? 0)} of the requests`;
   return mode === 'ab'
     ? `against the champion, ${percent(share)} of the traffic`
     : `${percent(share)} of the traffic`;
