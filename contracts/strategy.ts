@@ -51,8 +51,8 @@ export const Rollout = z.strictObject({
   minRows: z.int().nonnegative().default(50),
   /** Population stability index of its predictions in traffic against those on its holdout; absent: not judged. */
   maxDrift: z.number().positive().optional(),
-  /** Whether late labels show it to be worse than the champion; null: not judged. */
-  quality: z.strictObject({ loss, alpha, minLabels }).nullable().prefault({}),
+  /** Whether late labels show it to be worse than the champion; false: not judged. */
+  quality: z.union([z.literal(false), z.strictObject({ loss, alpha, minLabels })]).prefault({}),
 });
 export type Rollout = z.infer<typeof Rollout>;
 

@@ -59,7 +59,7 @@ async function lookIntoLog(
   { log, since, model, version, champion, mode }: ObserveInput,
   limits: Rollout,
 ): Promise<Logged | undefined> {
-  const judges = mode === 'ab' || limits.quality !== null || limits.maxDrift !== undefined;
+  const judges = mode === 'ab' || limits.quality !== false || limits.maxDrift !== undefined;
   if (!log || !since || champion === null || !judges) return undefined;
   const made = await packageOf(deps.store, model, version);
   const rivals: Rivals = { model, version, champion, since, signature: made.signature };

@@ -118,8 +118,8 @@ test('equal and better versions go on; without labels nothing is said', async ()
   assert.equal(few.guard('quality')?.passed, null, 'fewer than minLabels');
 });
 
-test('null switches the quality guard off, and a look without the log reads none', async () => {
-  const off = await seen({ mine: poor, champions: right, label: half }, { quality: null });
+test('false switches the quality guard off, and a look without the log reads none', async () => {
+  const off = await seen({ mine: poor, champions: right, label: half }, { quality: false });
   assert.deepEqual([off.healthy, off.guard('quality')], [true, undefined]);
   const quick = await seen({ mine: poor, champions: right, label: half }, {}, { log: false });
   assert.deepEqual([quick.healthy, quick.guard('quality')], [true, undefined]);
