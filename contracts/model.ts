@@ -195,7 +195,9 @@ export const ModelState = z.object({
     })
     .nullable(),
   /** The last step of the last rollout that ended: asked again, it gets the same answer. */
-  lastStep: z.object({ ticket: z.int(), step: z.int(), epoch: z.int() }).optional(),
+  lastStep: z
+    .object({ ticket: z.int(), step: z.int(), epoch: z.int(), to: z.string().optional() })
+    .optional(),
 });
 export type ModelState = z.infer<typeof ModelState>;
 

@@ -80,7 +80,9 @@ export class Slotting {
   }: Activation): Promise<ActivationAnswer> {
     const { rollout, slots, lastStep } = this.#state;
     if (step !== undefined && lastStep?.ticket === ticket && step <= lastStep.step) {
-      if (step === lastStep.step) return { accepted: true, epoch: lastStep.epoch }; // the answer was lost
+      // The answer was lost. A reset of a rollout that had gone on as new may ask for something else under that number.
+      if (step === lastStep.step && (lastStep.to ?? to) === to)
+        return { accepted: true, epoch: lastStep.epoch };
       return refused('superseded', `step ${step} comes late, after step ${lastStep.step}`);
     }
     if (rollout?.ticket !== ticket || rollout.version !== version) {
@@ -110,7 +112,8 @@ export class Slotting {
     const by = rolloutWorkflowId(this.#state.model, version);
     const written = await this.#write({ ...change, reason, by, rollout: rollout.run ?? by });
     if (written.accepted && to !== 'challenger') this.#state.rollout = null;
-    if (written.accepted && step !== undefined) this.#state.lastStep = { ticket, step, epoch: written.epoch };
+    if (written.accepted && step !== undefined)
+      this.#state.lastStep = { ticket, step, epoch: written.epoch, to };
     return written;
   }
 

@@ -50,7 +50,7 @@ export async function rollout(plan: RolloutPlan, historyAtMost = 3_000): Promise
   const state = progress.paused ? 'paused' : 'running';
   upsertSearchAttributes({ EsteiraStage: ['deploy'], EsteiraState: [state], EsteiraVersion: [version] });
 
-  const updateId = (step: string) => `${workflowInfo().workflowId}/${progress.run}/${step}`;
+  const updateId = (step: string) => `${workflowInfo().workflowId}/${workflowInfo().runId}/${step}`;
   if (!plan.progress) {
     const asked = await quick.requestPromotion({
       ...{ model, version, lifecycleId: plan.lifecycleId, rollout: progress.run },
@@ -164,14 +164,14 @@ export async function rollout(plan: RolloutPlan, historyAtMost = 3_000): Promise
     ended: { status: 'promoted'; epoch: number } | Omit<Stop, 'by'>,
   ): Promise<RolloutOutcome> {
     people.closed = true;
-    const { steps, acts, run, champion } = progress;
+    const { steps, acts, champion } = progress;
     const { status } = ended;
     const told = status === 'promoted' ? { status, epoch: ended.epoch } : { status, reason: ended.reason };
     const whole: RolloutOutcome = { ...told, steps, ...(acts.length > 0 && { acts }) };
     if (plan.traffic) {
       const { strategy } = plan.traffic;
-      const about = { model, version, run, lifecycleId: plan.lifecycleId, strategy, champion };
-      const record = { ...about, outcome: whole, at: new Date().toISOString() };
+      const about = { model, version, lifecycleId: plan.lifecycleId, strategy, champion };
+      const record = { ...about, run: workflowInfo().runId, outcome: whole, at: new Date().toISOString() };
       // How it ends is decided: a cancellation comes too late.
       await CancellationScope.nonCancellable(() => quick.recordRollout(record));
     }
