@@ -11,6 +11,7 @@ import { addReplayCommand } from './commands/replay.ts';
 import { addRolloutCommands } from './commands/rollout.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addExperimentCommands } from './commands/runs.ts';
+import { addServeCommand } from './commands/serve.ts';
 import { addStackCommands } from './commands/stack.ts';
 import { addTrainingCommands } from './commands/training.ts';
 import { exitCodes } from './output.ts';
@@ -36,6 +37,7 @@ addRolloutCommands(program);
 addExperimentCommands(program);
 addTrainingCommands(program);
 addReplayCommand(program);
+addServeCommand(program);
 
 try {
   await program.parseAsync();

@@ -17,7 +17,7 @@ import type {
   Settled,
   TriggerRequest,
 } from './model.ts';
-import type { RetrainAnswer, TickSummary } from './monitor.ts';
+import type { Compaction, RetrainAnswer, TickSummary } from './monitor.ts';
 import type { Observation, RolloutRecord, Step } from './rollout.ts';
 import type { Slots, VersionRecord } from './serving.ts';
 
@@ -77,6 +77,8 @@ export interface DeployActivities {
 
 export interface MonitorActivities {
   monitor(input: { model: string; window: Window }): Promise<TickSummary>;
+  /** Makes few files of the many of days that are over. Rows stay as they are. */
+  compact(input: { model: string; before: string }): Promise<Compaction>;
   /** Sends the alerts to the project's webhook, if it has one. */
   notify(input: { model: string; tick: TickSummary }): Promise<void>;
 }

@@ -52,6 +52,10 @@ export const TickRecord = z.object({
 });
 export type TickRecord = z.infer<typeof TickRecord>;
 
+/** What became of a prediction log's files: so many of so many days are so few now. */
+export const Compaction = z.object({ days: z.int(), files: z.int(), into: z.int() });
+export type Compaction = z.infer<typeof Compaction>;
+
 /** What a tick gives back to its workflow: the record by reference, and its findings in short. */
 export const TickSummary = z.object({
   record: Artifact,

@@ -147,6 +147,15 @@ export const ApprovalPolicy = z.discriminatedUnion('policy', [
 ]);
 export type ApprovalPolicy = z.infer<typeof ApprovalPolicy>;
 
+/** The prediction log: which requests are in it, and what becomes of inputs that tell of a person. */
+export const Log = z.strictObject({
+  /** Share of requests, by their id. 1 is all: what cannot be written down is not answered. */
+  sample: z.number().gt(0).max(1).default(1),
+  /** `omit`: the column is not written down. `hash`: a keyed hash of it is. Neither is monitored. */
+  pii: z.record(ColumnName, z.enum(['omit', 'hash'])).default({}),
+});
+export type Log = z.infer<typeof Log>;
+
 export const Monitor = z.strictObject({
   every: Duration.default('1d'),
   /** How late labels come; quality is judged on the window that lies this far back. */
@@ -216,6 +225,7 @@ export const Project = z.strictObject({
   slices: z.array(ColumnName).max(20).default([]),
   approval: ApprovalPolicy,
   rollout: Rollout.prefault({}),
+  log: Log.prefault({}),
   monitor: Monitor.prefault({}),
   retrain: Retrain.prefault({}),
 });

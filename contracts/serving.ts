@@ -5,15 +5,18 @@
  */
 import { z } from 'zod';
 import { Artifact, Instant, LifecycleId, ModelName, Ratio, Sha256, Window } from './artifact.ts';
-import { Task } from './project.ts';
+import { Log, Task } from './project.ts';
 import { Verdict } from './approval.ts';
 
 /**
- * Open Inference Protocol datatypes in use. Numbers, nullable or not, are FP64 (NaN is null, JSON
+ * Open Inference Protocol datatypes, BF16 aside, which the runtime has not. Of packages made here: numbers, nullable or not, are FP64 (NaN is null, JSON
  * `null` too), booleans BOOL, strings BYTES ("" is null), timestamps INT64 (ms since 1970
  * UTC; the least INT64, numpy's NaT, is null). A BOOL has no null: false stands for it.
  */
-export const Datatype = z.enum(['FP64', 'FP32', 'INT64', 'BOOL', 'BYTES']);
+export const Datatype = z.enum([
+  ...(['BOOL', 'UINT8', 'UINT16', 'UINT32', 'UINT64', 'INT8', 'INT16', 'INT32', 'INT64'] as const),
+  ...(['FP16', 'FP32', 'FP64', 'BYTES'] as const),
+]);
 export type Datatype = z.infer<typeof Datatype>;
 
 /** One tensor a column. `shape` is [-1] (rows), or [-1, k] for class probabilities. */
@@ -38,6 +41,9 @@ export const Signature = z.object({
   classes: z.array(z.string()),
 });
 export type Signature = z.infer<typeof Signature>;
+
+/** What goes in and what comes out, and nothing of what it means: all that there is to know of a file from elsewhere. */
+export type Ports = Pick<Signature, 'inputs' | 'outputs'>;
 
 /** Column-wise rows: `inputs[name][row]`; numbers, strings, booleans, or null. */
 export const Columns = z.record(
@@ -88,6 +94,8 @@ export const Package = z.object({
   datasetDigest: Sha256,
   window: Window,
   project: Artifact,
+  /** What of its traffic is written down; absent, as before 0.4.0: all of it. */
+  log: Log.optional(),
 });
 export type Package = z.infer<typeof Package>;
 

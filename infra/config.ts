@@ -38,7 +38,7 @@ export interface Config {
   };
   logLevel: LogLevel;
   color: boolean;
-  serving: { host: string; port: number };
+  serving: ServingSettings;
   duckdb: { memory: string; threads: number };
   /** Devices that a gpu worker may use, as nvidia-smi counts them; undefined for all. */
   gpus: number[] | undefined;
@@ -46,6 +46,21 @@ export interface Config {
   costPerHour: number | undefined;
   /** Only when MLFLOW_TRACKING_URI is set: every training is then told to that server, too. */
   mlflow?: MlflowSettings;
+}
+
+export interface ServingSettings {
+  host: string;
+  port: number;
+  /** Undefined: no gRPC. */
+  grpcPort: number | undefined;
+  /** Of the prediction log on this disk, while the store does not take it. */
+  logBytes: number;
+  /** Makes hashes of columns that tell of people; undefined: such models are not served. */
+  piiKey: string | undefined;
+  /** What JSON says of an output that is NaN or infinite. */
+  nan: 'refuse' | 'null';
+  /** Rows that may wait at a model, and for how long by what the last ones took. */
+  queue: { rows: number; ms: number };
 }
 
 /** As MLflow's own clients read them. */
@@ -72,6 +87,28 @@ const variables = {
     schema: z.coerce.number().int().min(0).max(65_535).default(8080),
     allowed: 'a whole number from 0 to 65535',
   },
+  ESTEIRA_SERVING_HOST: {
+    schema: z.string().min(1).default('127.0.0.1'),
+    allowed: 'an address to listen at, such as 127.0.0.1 or 0.0.0.0',
+  },
+  ESTEIRA_SERVING_GRPC_PORT: {
+    schema: z.coerce.number().int().min(0).max(65_535).optional(),
+    allowed: 'a whole number from 0 to 65535',
+  },
+  ESTEIRA_SERVING_LOG_MB: {
+    schema: z.coerce.number().int().min(1).max(1_000_000).default(1_000),
+    allowed: 'a whole number of megabytes from 1',
+  },
+  ESTEIRA_SERVING_NAN: { schema: z.enum(['refuse', 'null']).default('refuse'), allowed: 'refuse or null' },
+  ESTEIRA_SERVING_QUEUE_ROWS: {
+    schema: z.coerce.number().int().min(1).max(10_000_000).default(20_000),
+    allowed: 'a whole number of rows from 1',
+  },
+  ESTEIRA_SERVING_QUEUE_MS: {
+    schema: z.coerce.number().int().min(1).max(600_000).default(2_000),
+    allowed: 'a whole number of milliseconds from 1',
+  },
+  ESTEIRA_PII_KEY: { schema: z.string().min(16).optional(), allowed: 'a secret of at least 16 characters' },
   // Room for a sort of three million rows in memory or spilled, the process staying under 1.5 GB.
   ESTEIRA_DUCKDB_MEMORY: {
     schema: z
@@ -132,7 +169,7 @@ export function readConfig(env: Environment = process.env): Config {
     temporal: readTemporal(given as Record<string, string>),
     logLevel: values.LOG_LEVEL,
     color: given['NO_COLOR'] === undefined,
-    serving: { host: '127.0.0.1', port: values.ESTEIRA_SERVING_PORT },
+    serving: servingSettings(values),
     duckdb: { memory: values.ESTEIRA_DUCKDB_MEMORY, threads: values.ESTEIRA_DUCKDB_THREADS },
     ...mlflowSettings(values),
     gpus: values.ESTEIRA_GPUS,
@@ -196,6 +233,18 @@ function storeUri(given: string | undefined, home: string, env: Environment): st
   if (endpoint && !uri.searchParams.has('endpoint')) uri.searchParams.set('endpoint', endpoint);
   if (region && !uri.searchParams.has('region')) uri.searchParams.set('region', region);
   return uri.href;
+}
+
+function servingSettings(values: Values): ServingSettings {
+  return {
+    host: values.ESTEIRA_SERVING_HOST,
+    port: values.ESTEIRA_SERVING_PORT,
+    grpcPort: values.ESTEIRA_SERVING_GRPC_PORT,
+    logBytes: values.ESTEIRA_SERVING_LOG_MB * 1_000_000,
+    piiKey: values.ESTEIRA_PII_KEY,
+    nan: values.ESTEIRA_SERVING_NAN,
+    queue: { rows: values.ESTEIRA_SERVING_QUEUE_ROWS, ms: values.ESTEIRA_SERVING_QUEUE_MS },
+  };
 }
 
 /** A name and a password go before a token, as in MLflow's own clients. */

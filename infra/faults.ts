@@ -44,6 +44,8 @@ export const failpoints = [
   'deploy:concluded', // the rollout's evidence is filed, its workflow does not know
   'monitor:looked', // the window is judged, nothing is stored
   'monitor:filed', // the tick is filed, Temporal does not know
+  'monitor:merged', // a day's files are one on this disk, the store has the many
+  'monitor:compacted', // the store has both
   'monitor:notified', // the receiver knows, Temporal does not
   'retrain:fired', // a rule fired, the model entity does not know
   'retrain:triggered', // the entity has answered, Temporal does not know

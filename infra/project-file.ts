@@ -44,6 +44,7 @@ export async function readProject(path: string): Promise<{ project: Project; sql
     ...emptyGates(project, text),
     ...strangeLosses(project, text),
     ...searchFaults(project, text),
+    ...strangers(project, text),
     ...(await codeFaults(project, root, text)),
   ];
   if (faults.length > 0) throw new ProjectError(faults.slice(0, shownFaults).join('\n'));
@@ -101,6 +102,16 @@ async function sqlOf({ query }: Project, root: string, text: ProjectText): Promi
   throw new ProjectError(
     faultAt(text, ['query'], `is "${query}", a file that cannot be found in ${beside}${guess}`),
   );
+}
+
+/** A slip here would write down what must not be. */
+function strangers({ features, log }: Project, text: ProjectText): string[] {
+  const known = [...new Set(Object.entries(features).map(([name, { from }]) => from ?? name))];
+  return Object.keys(log.pii)
+    .filter((name) => !known.includes(name))
+    .map((name) =>
+      faultAt(text, ['log', 'pii', name], `is no input of the model${didYouMean(name, known)}`, 'key'),
+    );
 }
 
 async function commitOf(root: string): Promise<string | null> {

@@ -1,6 +1,7 @@
 /** What a replica counts of one version, from the moment it loaded it. */
 import { latencyBoundsMs } from '../contracts/serving.ts';
 import type { VersionCounters } from '../contracts/serving.ts';
+import type { Feed } from '../infra/onnx/session.ts';
 
 export class Counters {
   readonly value: VersionCounters;
@@ -29,12 +30,14 @@ export class Counters {
     this.value.errors++;
   }
 
-  /** @param mine and `other` row-major, `width` values a row: class probabilities when there is more than one */
-  compared(mine: Float32Array, other: Float32Array, width: number): void {
+  /** Of the first output, row-major: class probabilities when there is more than one value a row. Texts are not compared. */
+  compared({ values: mine }: Feed, { values: other }: Feed, rows: number): void {
+    if (Array.isArray(mine) || Array.isArray(other) || mine.length !== other.length) return;
+    const width = mine.length / rows;
     const sums = this.value.agreement;
     for (let at = 0; at < mine.length; at += width) {
-      const x = mine[at]!;
-      const y = other[at]!;
+      const x = Number(mine[at]);
+      const y = Number(other[at]);
       sums.n++;
       sums.x += x;
       sums.y += y;
@@ -46,7 +49,7 @@ export class Counters {
   }
 }
 
-function highest(values: Float32Array, at: number, width: number): number {
+function highest(values: ArrayLike<number | bigint>, at: number, width: number): number {
   let best = 0;
   for (let i = 1; i < width; i++) if (values[at + i]! > values[at + best]!) best = i;
   return best;

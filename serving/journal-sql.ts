@@ -2,13 +2,22 @@
 import type { Datatype, TensorSpec } from '../contracts/serving.ts';
 import { quoteIdentifier, quoteLiteral } from '../infra/duckdb.ts';
 import type { JournalHeader } from './journal.ts';
+import { isList } from './log-line.ts';
 
 type Predictions = Extract<JournalHeader, { kind: 'predictions' }>;
 
 const sqlTypes: Record<Datatype, string> = {
   FP64: 'DOUBLE',
   FP32: 'FLOAT',
+  FP16: 'FLOAT',
   INT64: 'BIGINT',
+  INT32: 'INTEGER',
+  INT16: 'SMALLINT',
+  INT8: 'TINYINT',
+  UINT64: 'UBIGINT',
+  UINT32: 'UINTEGER',
+  UINT16: 'USMALLINT',
+  UINT8: 'UTINYINT',
   BOOL: 'BOOLEAN',
   BYTES: 'VARCHAR',
 };
@@ -24,6 +33,8 @@ const scalars = {
   route: 'VARCHAR',
   epoch: 'INTEGER',
   ms: 'DOUBLE',
+  queueMs: 'DOUBLE',
+  computeMs: 'DOUBLE',
 };
 
 export const labelColumns: Record<string, string> = { id: 'VARCHAR', label: 'VARCHAR', time: 'TIMESTAMP' };
@@ -48,13 +59,20 @@ export function selectOf(header: JournalHeader): string {
   const outputs = header.outputs.map(
     ({ name }) => `outputs.${quoteIdentifier(name)} AS ${quoteIdentifier(`out_${name}`)}`,
   );
-  return [...Object.keys(scalars), ...inputs, ...outputs].join(', ');
+  return [...Object.keys(scalars).map((name) => scalarOf(name, header)), ...inputs, ...outputs].join(', ');
+}
+
+/** What all rows of a file share is in its header; files of 0.3.0 and before have it in each row. */
+function scalarOf(name: string, { model, version, digest }: Predictions): string {
+  if (name === 'model') return `coalesce(model, ${quoteLiteral(model)}) AS model`;
+  if (name === 'version') return `coalesce(version, ${version}) AS version`;
+  if (name === 'digest' && digest !== undefined) return `coalesce(digest, ${quoteLiteral(digest)}) AS digest`;
+  return name;
 }
 
 function struct(specs: readonly TensorSpec[]): string {
-  const fields = specs.map(({ name, datatype, shape }) => {
-    const list = shape.length > 1 ? '[]' : '';
-    return `${quoteIdentifier(name)} ${sqlTypes[datatype]}${list}`;
-  });
+  const fields = specs.map(
+    (spec) => `${quoteIdentifier(spec.name)} ${sqlTypes[spec.datatype]}${isList(spec) ? '[]' : ''}`,
+  );
   return `STRUCT(${fields.join(', ')})`;
 }

@@ -4,43 +4,115 @@
  */
 import { permanent } from '../contracts/failures.ts';
 import { Golden, Package } from '../contracts/serving.ts';
-import type { Slots } from '../contracts/serving.ts';
+import type { Ports, Slots, TensorSpec } from '../contracts/serving.ts';
 import { ModelFault, openChecked } from '../infra/onnx/open.ts';
+import type { Feed } from '../infra/onnx/session.ts';
 import { readJsonBlob } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
 import { Counters } from './counters.ts';
-import { Lane } from './lane.ts';
-import type { Run } from './lane.ts';
+import { columnOf, compileDecoder } from './decoder.ts';
+import type { Column, Decoder } from './decoder.ts';
+import type { NanPolicy } from './encoder.ts';
+import { defaultLimits, Lane } from './lane.ts';
+import type { LaneLimits, Run } from './lane.ts';
+import { compileLines, loggedInputs } from './log-line.ts';
+import type { LinesOf, Privacy } from './log-line.ts';
+import { OneThread } from './one-thread.ts';
+import { gather } from './rows.ts';
+import { StageTimes } from './stage-times.ts';
+import { openThreaded } from './threaded.ts';
 
 export interface LoadedVersion {
+  model: string;
   version: number;
   /** Of the package: what an approval was bound to. */
   digest: string;
-  package: Package;
+  signature: Ports;
+  /** Share of requests that are logged, 1 for all. */
+  logged: number;
+  nan: NanPolicy;
+  decode: Decoder;
+  /** The inputs, as the decoder looks at them. */
+  columns: readonly Column[];
+  lines: LinesOf;
+  /** The log's columns: without what is left out, hashes as text. */
+  loggedInputs: readonly TensorSpec[];
   lane: Lane;
   counters: Counters;
-  /** Runs `use` while the session is kept open. */
-  hold<T>(use: () => Promise<T>): Promise<T>;
+  times: StageTimes;
+  /** Keeps the session open, until it is let go as often. */
+  hold(): void;
+  letGo(): void;
   /** Closes the session once nobody holds it. To be called once, when no new request can find it. */
   retire(): Promise<void>;
 }
 
+export interface LoadSettings {
+  limits: LaneLimits;
+  nan: NanPolicy;
+  /** Whose key makes a hash of a column that tells of a person. */
+  privacyKey: string | undefined;
+  /** Shared by all models that are light enough. */
+  thread: OneThread;
+}
+
+/** Of one process. */
+export function defaultSettings(): LoadSettings {
+  return { limits: defaultLimits, nan: 'refuse', privacyKey: undefined, thread: new OneThread() };
+}
+
 type SlotVersion = NonNullable<Slots['champion']>;
 
+/** A batch that takes longer than this, in ms, has a thread of its own. */
+const heavyMs = 2;
+
 /** @throws DigestMismatch, NotFound, ModelRefused, GoldenMismatch (permanent), and what the store throws */
-export async function loadVersion(store: Store, slot: SlotVersion): Promise<LoadedVersion> {
+export async function loadVersion(
+  store: Store,
+  slot: SlotVersion,
+  settings: LoadSettings,
+): Promise<LoadedVersion> {
   const found = await readJsonBlob(store, slot.package, Package);
   const golden = await readJsonBlob(store, found.golden, Golden);
-  const { model } = await openChecked(await store.localPath(found.onnx), found.signature).catch(
-    refused(found),
-  );
+  const path = await store.localPath(found.onnx);
+  const { signature, log } = found;
+  const privacy = privacyOf(found, settings.privacyKey);
+  const copies = Math.max(1, Math.floor(settings.limits.batchRows / golden.rows));
+  const full = goldenFeeds(golden, signature, golden.rows, copies);
+  const opened = await openFast(path, signature, settings.thread, full).catch(refused(found));
   try {
-    await prove(model.run, golden, found.signature.outputs[0]!.name);
+    await prove(opened.run, golden, signature);
   } catch (error) {
-    await model.close();
+    await opened.close();
     return refused(found)(error);
   }
-  return counted(slot, found, model.run, model.close);
+  return counted(opened, {
+    ...{ model: found.model, version: slot.version, digest: slot.package.sha256 },
+    ...{ signature, logged: log?.sample ?? 1, nan: settings.nan },
+    ...{ privacy, limits: settings.limits },
+  });
+}
+
+export interface Opened {
+  run: Run;
+  close(): Promise<void>;
+}
+
+/** On the main thread if its batches are short, else on one of its own. @param full a batch of the most rows */
+export async function openFast(
+  path: string,
+  signature: Ports,
+  thread: OneThread,
+  full: readonly Feed[],
+): Promise<Opened> {
+  const { model } = await openChecked(path, signature);
+  const light: Opened = { run: thread.share(model.infer), close: model.close };
+  await light.run(full); // the first run of a session is slower than all others
+  const started = performance.now();
+  await light.run(full);
+  if (performance.now() - started <= heavyMs) return light;
+  await light.close();
+  return openThreaded(path, signature);
 }
 
 function refused({ onnx: { uri } }: Package): (error: unknown) => never {
@@ -50,43 +122,73 @@ function refused({ onnx: { uri } }: Package): (error: unknown) => never {
   };
 }
 
-/** The whole batch as one run, and its first row alone: batching must not change an answer. */
-async function prove(run: Run, golden: Golden, output: string): Promise<void> {
-  compare(golden, (await run(golden.inputs))[output]!);
-  const alone = Object.fromEntries(
-    Object.entries(golden.inputs).map(([name, values]) => [name, values.slice(0, 1)]),
-  );
-  compare(golden, (await run(alone))[output]!);
+/** @throws ModelRefused when a column is to be hashed, and there is no key to do it with */
+function privacyOf({ log, onnx }: Package, key: string | undefined): Map<string, Privacy> {
+  const entries = Object.entries(log?.pii ?? {}).map(([name, as]): [string, Privacy] => {
+    if (as === 'omit') return [name, { as }];
+    if (key !== undefined) return [name, { as, key }];
+    const message = `column ${name} is to be logged as a hash, and this server has no ESTEIRA_PII_KEY`;
+    throw permanent('ModelRefused', message, { uri: onnx.uri });
+  });
+  return new Map(entries);
 }
 
-function compare({ outputs, rows, tolerance }: Golden, actual: Float32Array): void {
-  const width = outputs.length / rows;
-  for (const [at, value] of actual.entries()) {
-    const expected = outputs[at]!;
-    if (Math.abs(value - expected) <= tolerance) continue;
-    const row = Math.floor(at / width);
-    const message = `golden row ${row} gives ${value}, evaluate had ${expected}`;
-    throw permanent('GoldenMismatch', message, { row, expected, actual: value });
+/** The whole batch as one run, and its first row alone: batching must not change an answer. */
+async function prove(run: Run, golden: Golden, signature: Ports): Promise<void> {
+  for (const rows of [golden.rows, 1]) {
+    const [first] = await run(goldenFeeds(golden, signature, rows, 1));
+    compare(golden, first!);
   }
 }
 
-function counted(slot: SlotVersion, found: Package, run: Run, close: () => Promise<void>): LoadedVersion {
+function goldenFeeds({ inputs }: Golden, signature: Ports, rows: number, copies: number): Feed[] {
+  return signature.inputs.map((spec) => {
+    const elements = inputs[spec.name]?.slice(0, rows) ?? [];
+    return gather(
+      spec,
+      Array.from({ length: copies }, () => ({ elements, dims: [elements.length] })),
+      copies * elements.length,
+    );
+  });
+}
+
+function compare({ outputs, rows, tolerance }: Golden, { values }: Feed): void {
+  const width = outputs.length / rows;
+  for (const [at, value] of values.entries()) {
+    const expected = outputs[at]!;
+    const actual = Number(value);
+    if (Math.abs(actual - expected) <= tolerance) continue;
+    const row = Math.floor(at / width);
+    const message = `golden row ${row} gives ${actual}, evaluate had ${expected}`;
+    throw permanent('GoldenMismatch', message, { row, expected, actual });
+  }
+}
+
+interface Known extends Pick<LoadedVersion, 'model' | 'version' | 'digest' | 'signature' | 'logged' | 'nan'> {
+  limits: LaneLimits;
+  privacy: ReadonlyMap<string, Privacy>;
+}
+
+export function counted({ run, close }: Opened, known: Known): LoadedVersion {
+  const { limits, privacy, ...rest } = known;
+  const { signature, version } = rest;
   let holders = 0;
   let drained: (() => void) | undefined;
   return {
-    version: slot.version,
-    digest: slot.package.sha256,
-    package: found,
-    lane: new Lane(run),
-    counters: new Counters(slot.version),
-    async hold(use) {
+    ...rest,
+    decode: compileDecoder(signature),
+    columns: signature.inputs.map(columnOf),
+    lines: compileLines(signature, privacy),
+    loggedInputs: loggedInputs(signature, privacy),
+    lane: new Lane(run, signature, limits),
+    counters: new Counters(version),
+    times: new StageTimes(),
+    hold() {
       holders++;
-      try {
-        return await use();
-      } finally {
-        holders--;
-        if (holders === 0) drained?.();
-      }
+    },
+    letGo() {
+      holders--;
+      if (holders === 0) drained?.();
     },
     async retire() {
       if (holders > 0) await new Promise<void>((resolve) => (drained = resolve));

@@ -8,38 +8,39 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ReplicaStatus, Slots } from '../contracts/serving.ts';
 import type { Logger } from '../infra/log.ts';
 import type { Store } from '../infra/store/store.ts';
+import type { Host, HostState, Routed } from './catalogue.ts';
 import { loadVersion } from './loaded-version.ts';
-import type { LoadedVersion } from './loaded-version.ts';
+import type { LoadedVersion, LoadSettings } from './loaded-version.ts';
 import { goesToChallenger } from './routing.ts';
-
-/** Of one epoch; replaced as a whole. */
-export interface HostState {
-  epoch: number;
-  champion: LoadedVersion | undefined;
-  challenger: (LoadedVersion & { share: number }) | undefined;
-}
 
 type Failed = ReplicaStatus['models'][string]['failed'][number];
 
 /** A store that hiccups is asked again; what fails this often is told to the rollout. */
 const patience = 3;
 
-export class ModelHost {
+export class ModelHost implements Host {
   readonly name: string;
   readonly #store: Store;
   readonly #log: Logger;
+  readonly #settings: LoadSettings;
   #state: HostState = { epoch: 0, champion: undefined, challenger: undefined };
   #failed: Failed[] = [];
   #attempts = { epoch: 0, count: 0 };
 
-  constructor(name: string, store: Store, log: Logger) {
+  constructor(name: string, store: Store, log: Logger, settings: LoadSettings) {
     this.name = name;
     this.#store = store;
+    this.#settings = settings;
     this.#log = log.child({ model: name });
   }
 
   get state(): HostState {
     return this.#state;
+  }
+
+  /** The newest epoch that the store was seen to have. */
+  get desired(): number {
+    return Math.max(this.#attempts.epoch, this.#state.epoch);
   }
 
   get ready(): boolean {
@@ -63,9 +64,7 @@ export class ModelHost {
   }
 
   /** @returns which version answers a caller with this key, and by which route */
-  route(
-    key: string,
-  ): { version: LoadedVersion; route: 'champion' | 'challenger'; epoch: number } | undefined {
+  route(key: string): Routed | undefined {
     const { champion, challenger, epoch } = this.#state;
     if (challenger && goesToChallenger(this.name, key, challenger.share)) {
       return { version: challenger, route: 'challenger', epoch };
@@ -88,7 +87,7 @@ export class ModelHost {
       const here = [...this.loaded, ...fresh].find((one) => one.digest === slot.package.sha256);
       if (here) return here;
       try {
-        const version = await loadVersion(this.#store, slot);
+        const version = await loadVersion(this.#store, slot, this.#settings);
         fresh.push(version);
         return version;
       } catch (error) {
@@ -111,11 +110,11 @@ export class ModelHost {
       if (settled) this.#failed = failed;
       return settled;
     }
-    const share = slots.challenger?.share ?? 0;
+    const { share = 0, shadow = 0 } = slots.challenger ?? {};
     this.#swap({
       epoch: slots.epoch,
       champion,
-      challenger: challenger && { ...challenger, share },
+      challenger: challenger && { ...challenger, share, shadow },
     });
     return true;
   }

@@ -2,10 +2,13 @@
 export class Refusal extends Error {
   override name = 'Refusal';
   readonly status: number;
+  /** Seconds after which to ask again, for 429 and 503. */
+  readonly retryAfter: number | undefined;
 
-  constructor(status: number, sentence: string) {
+  constructor(status: number, sentence: string, retryAfter?: number) {
     super(sentence);
     this.status = status;
+    this.retryAfter = retryAfter ?? (status === 503 ? 1 : undefined);
   }
 }
 

@@ -8,15 +8,20 @@ import type { ReplicaStatus } from '../contracts/serving.ts';
 import type { Logger } from '../infra/log.ts';
 import { readJson, swapJson } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
+import type { Append, Catalogue } from './catalogue.ts';
 import { Journal } from './journal.ts';
-import type { LoadedVersion } from './loaded-version.ts';
+import type { Stream } from './journal.ts';
+import type { LoadedVersion, LoadSettings } from './loaded-version.ts';
 import { ModelHost } from './model-host.ts';
+import { Refusal } from './refusal.ts';
+import { pointOf } from './routing.ts';
 import type { Shipper } from './shipper.ts';
 
 const pollMs = 500;
 /** Looking for models nobody named means listing: less often. */
 const discoverMs = 2_000;
 const reportMs = 1_000;
+const measureMs = 200;
 
 export interface ReplicaDeps {
   store: Store;
@@ -26,9 +31,12 @@ export interface ReplicaDeps {
   replica: string;
   /** Empty: all models of the store. */
   models: readonly string[];
+  settings: LoadSettings;
+  /** Of the prediction log on this disk, while the store does not take it. */
+  logBytes: number;
 }
 
-export class Replica {
+export class Replica implements Catalogue {
   readonly #deps: ReplicaDeps;
   readonly #startedAt = new Date().toISOString();
   readonly #hosts = new Map<string, ModelHost>();
@@ -38,6 +46,10 @@ export class Replica {
   readonly #stop = new AbortController();
   #loops: Promise<void>[] = [];
   #looked = false;
+  /** Rows of models whose log is sampled, for which there was no room. */
+  #dropped = 0;
+  /** The log is at its bound; looked at now and then, so it may go over by what comes in between. */
+  #full = false;
   #statusEtag: string | undefined;
 
   constructor(deps: ReplicaDeps) {
@@ -66,20 +78,42 @@ export class Replica {
     return this.#hosts.get(model);
   }
 
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Bytes of the log that are on this disk, and not in the store. */
+  get logged(): number {
+    let sum = this.#deps.shipper.bytes;
+    for (const journal of this.#journals.values()) sum += journal.bytes;
+    return sum;
+  }
+
+  /** A model whose log is whole answers nothing that it has no room for; one whose log is sampled goes on without. */
+  log(version: LoadedVersion, id: string): Append | undefined {
+    const { model, logged } = version;
+    if (logged < 1 && pointOf(model, `log\0${id}`) >= logged) return undefined;
+    if (this.#full && logged === 1)
+      throw new Refusal(503, 'the prediction log is full: the store has not taken it for some time', 5);
+    if (this.#full) return async (_lines, rows) => void (this.#dropped += rows);
+    const journal = this.#predictions(version);
+    return (lines, rows) => journal.append(lines, rows);
+  }
+
+  besideFailed({ model, version }: LoadedVersion, error: unknown): void {
+    this.#deps.log.debug({ err: error, model, version }, 'a version could not be asked beside another');
+  }
+
   /** One journal a version: its columns are its signature's. */
-  predictions(version: LoadedVersion): Journal {
-    const { model, signature } = version.package;
-    return this.#journal(`${model}/${version.digest}`, {
-      kind: 'predictions',
-      model,
-      version: version.version,
-      inputs: signature.inputs,
-      outputs: signature.outputs,
-    });
+  #predictions({ model, version, digest, signature, loggedInputs }: LoadedVersion): Journal {
+    return this.#journal(`${model}/${digest}`, () => ({
+      ...{ kind: 'predictions', model, version, digest },
+      ...{ inputs: loggedInputs, outputs: signature.outputs },
+    }));
   }
 
   labels(model: string): Journal {
-    return this.#journal(`${model}/labels`, { kind: 'labels', model });
+    return this.#journal(`${model}/labels`, () => ({ kind: 'labels', model }));
   }
 
   /** Journals that hold rows and are not handed to the shipper yet. */
@@ -96,6 +130,7 @@ export class Replica {
       this.#every(pollMs, () => this.#poll()),
       this.#every(reportMs, () => this.#report(url)),
       this.#every(discoverMs, () => this.#discover()),
+      this.#every(measureMs, async () => void (this.#full = this.logged > this.#deps.logBytes)),
     ];
     await this.#report(url);
   }
@@ -120,11 +155,14 @@ export class Replica {
   }
 
   #add(model: string): void {
-    this.#hosts.set(model, new ModelHost(model, this.#deps.store, this.#deps.log));
+    const { store, log, settings } = this.#deps;
+    this.#hosts.set(model, new ModelHost(model, store, log, settings));
   }
 
-  #journal(id: string, stream: ConstructorParameters<typeof Journal>[1]): Journal {
-    const journal = this.#journals.get(id) ?? new Journal(this.#deps.folder, stream, this.#deps.shipper.ship);
+  #journal(id: string, stream: () => Stream): Journal {
+    let journal = this.#journals.get(id);
+    if (journal) return journal;
+    journal = new Journal(this.#deps.folder, stream(), this.#deps.shipper.ship);
     this.#journals.set(id, journal);
     return journal;
   }

@@ -5,7 +5,6 @@
  * SIGTERM or SIGINT ends in the order that loses nothing: not ready, last answers, journals shipped.
  */
 import { mkdir } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,17 +15,21 @@ import { sweepFolder } from '../infra/local.ts';
 import { createLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
 import { createApp } from './app.ts';
+import { defaultLimits } from './lane.ts';
+import { listenGrpc } from './grpc.ts';
+import { listen, stopOnSignal } from './listen.ts';
+import { defaultSettings } from './loaded-version.ts';
+import { metricsText } from './metrics.ts';
+import { Rejects } from './rejects.ts';
 import { Replica } from './replica.ts';
 import { Shipper } from './shipper.ts';
-
-/** Balancers poll readiness about this often; what they send until then is still answered. */
-const drainMs = 250;
 
 const { values } = parseArgs({
   options: {
     model: { type: 'string', multiple: true, default: [] },
     replica: { type: 'string' },
     port: { type: 'string' },
+    'grpc-port': { type: 'string' },
   },
 });
 const config = readConfig();
@@ -56,36 +59,34 @@ const shipper = new Shipper({
   openDuckDb: () => openDuckDb({ memory: '256MB', threads: 1, spillDir }),
 });
 await shipper.recover();
-const serving = new Replica({ store, log, shipper, folder, replica, models: values.model });
-const app = createApp(serving, shipper, log);
-await app.listen({ host: config.serving.host, port });
-const { port: listening } = app.server.address() as AddressInfo;
-const url = `http://${config.serving.host}:${listening}`;
+const { host, logBytes, nan, piiKey: privacyKey, queue } = config.serving;
+const limits = { ...defaultLimits, queueRows: queue.rows, queueMs: queue.ms };
+const settings = { ...defaultSettings(), limits, nan, privacyKey };
+const serving = new Replica({
+  ...{ store, log, shipper, folder, replica, models: values.model },
+  ...{ settings, logBytes },
+});
+const rejects = new Rejects();
+const app = createApp({
+  ...{ catalogue: serving, log, rejects },
+  metrics: () => metricsText(serving, shipper, rejects),
+  labels: (model, lines, rows) => serving.labels(model).append(lines, rows),
+});
+const url = await listen(app, host, port);
+const grpcPort = values['grpc-port'] === undefined ? config.serving.grpcPort : Number(values['grpc-port']);
+const grpc =
+  grpcPort === undefined ? undefined : await listenGrpc({ catalogue: serving, log, rejects }, host, grpcPort);
 await failpoint('serving:listening');
 await serving.start(url);
-
-let stopping = false;
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    if (stopping) return;
-    stopping = true;
-    stop().catch((error: unknown) => {
-      log.fatal({ err: error }, 'the server could not stop cleanly; journals stay on disk');
-      process.exit(1); // half stopped, it would neither serve nor make room for its successor
-    });
-  });
-}
+stopOnSignal(app, log, {
+  drain: () => serving.drain(),
+  async close() {
+    await grpc?.close();
+    await serving.close();
+    await store.close();
+  },
+});
 
 // Only now: who reads this may end us the next moment.
-console.log(JSON.stringify({ event: 'listening', url, replica }));
+console.log(JSON.stringify({ event: 'listening', url, replica, ...(grpc && { grpcPort: grpc.port }) }));
 log.info({ url, store: store.uri }, 'serving');
-
-async function stop(): Promise<void> {
-  log.info('stopping');
-  serving.drain();
-  await failpoint('serving:draining');
-  await new Promise((resolve) => setTimeout(resolve, drainMs));
-  await app.close();
-  await serving.close();
-  await store.close();
-}

@@ -5,7 +5,7 @@
  * crash between storing and deleting, adds nothing. A store that is away is tried again; rows wait on disk.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rm, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +18,9 @@ import type { Store } from '../infra/store/store.ts';
 import { labelColumns, predictionColumns, selectOf, structOf } from './journal-sql.ts';
 import type { JournalHeader } from './journal.ts';
 
+/** After this, DuckDB and its memory are given back. */
+const idleMs = 10_000;
+
 export interface ShipperDeps {
   store: Store;
   log: Logger;
@@ -29,7 +32,11 @@ export interface ShipperDeps {
 
 export class Shipper {
   readonly #deps: ShipperDeps;
-  readonly #waiting = new Set<string>();
+  /** With the size of each. */
+  readonly #waiting = new Map<string, number>();
+  #since = 0;
+  #db: DuckDb | undefined;
+  #idle: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
   readonly #stop = new AbortController();
 
@@ -42,10 +49,37 @@ export class Shipper {
     return this.#waiting.size;
   }
 
-  ship = (path: string): void => {
-    this.#waiting.add(path);
+  /** On disk, in files that are complete. */
+  get bytes(): number {
+    let sum = 0;
+    for (const bytes of this.#waiting.values()) sum += bytes;
+    return sum;
+  }
+
+  /** Since when the oldest of them waits, in ms since 1970; undefined when none does. */
+  get waitingSince(): number | undefined {
+    return this.#waiting.size === 0 ? undefined : this.#since;
+  }
+
+  ship = (path: string, bytes: number): void => {
+    if (this.#waiting.size === 0) this.#since = Date.now();
+    this.#waiting.set(path, bytes);
     this.#working ??= this.#work();
   };
+
+  /** Opened once for files that come soon after each other, and closed when none has come for a while. */
+  async #duckDb(): Promise<DuckDb> {
+    clearTimeout(this.#idle);
+    this.#db ??= await this.#deps.openDuckDb();
+    return this.#db;
+  }
+
+  async #closeDuckDb(): Promise<void> {
+    clearTimeout(this.#idle);
+    const db = this.#db;
+    this.#db = undefined;
+    await db?.close();
+  }
 
   /** What a killed predecessor of the same name left behind. Call it before the first journal is opened. */
   async recover(): Promise<void> {
@@ -54,7 +88,8 @@ export class Shipper {
     for (const name of names.filter((one) => one.endsWith('.parquet')))
       await rm(join(this.#deps.folder, name));
     for (const name of names.filter((one) => /^journal-.*\.jsonl$/.test(one)).toSorted()) {
-      this.ship(join(this.#deps.folder, name));
+      const path = join(this.#deps.folder, name);
+      this.ship(path, (await stat(path)).size);
     }
   }
 
@@ -62,27 +97,31 @@ export class Shipper {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#working;
+    await this.#closeDuckDb();
   }
 
   async #work(): Promise<void> {
     const { signal } = this.#stop;
     let failures = 0;
     for (;;) {
-      const [path] = this.#waiting;
-      if (!path) {
+      const [next] = this.#waiting;
+      if (!next) {
         this.#working = undefined; // in the same breath: a file that comes now must not be left lying
+        this.#idle = setTimeout(() => void this.#closeDuckDb(), idleMs).unref();
         return;
       }
+      const [path, bytes] = next;
       const last = signal.aborted;
       try {
         await this.#shipFile(path);
         this.#waiting.delete(path);
+        this.#since = Date.now();
         failures = 0;
       } catch (error) {
         this.#deps.log.error({ err: error, path }, 'a journal could not be shipped; it stays on disk');
         this.#waiting.delete(path);
         if (last) continue;
-        this.#waiting.add(path); // behind the others, so that one bad file holds up none
+        this.#waiting.set(path, bytes); // behind the others, so that one bad file holds up none
         failures++;
         await sleep(Math.min(30_000, 500 * 2 ** failures), undefined, { ref: false, signal }).catch(
           unlessCode('ABORT_ERR'),
@@ -94,14 +133,7 @@ export class Shipper {
   async #shipFile(path: string): Promise<void> {
     const header = await headerOf(path);
     await failpoint('serving:shipping');
-    if (header) {
-      const db = await this.#deps.openDuckDb();
-      try {
-        await this.#shipRows(db, header, path);
-      } finally {
-        await db.close();
-      }
-    }
+    if (header) await this.#shipRows(await this.#duckDb(), header, path);
     await failpoint('serving:shipped');
     await unlink(path);
   }
@@ -110,7 +142,7 @@ export class Shipper {
     const columns = header.kind === 'predictions' ? predictionColumns(header) : labelColumns;
     // A line that a kill cut short was never answered for: it is left out.
     await db.run(
-      `CREATE TABLE journal AS SELECT * FROM read_json(${quoteLiteral(path)}, format = 'newline_delimited',
+      `CREATE OR REPLACE TABLE journal AS SELECT * FROM read_json(${quoteLiteral(path)}, format = 'newline_delimited',
         columns = ${structOf(columns)}, ignore_errors = true) WHERE id IS NOT NULL`,
     );
     const folder = header.kind === 'predictions' ? '%Y-%m-%d/%H' : '%Y-%m-%d';
@@ -133,6 +165,7 @@ export class Shipper {
         await rm(parquet, { force: true });
       }
     }
+    await db.run('DROP TABLE journal');
   }
 }
 

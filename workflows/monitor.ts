@@ -3,7 +3,7 @@
  *
  * A tick never retrains by itself: it tells the model entity what it found, which decides.
  */
-import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { patched, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { MonitorOutcome, MonitorPlan } from '../contracts/monitor.ts';
 import { onTick } from './stages.ts';
 
@@ -18,6 +18,8 @@ export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
   );
   if (tick.alerts.length > 0) await onTick.notify({ model, tick });
   const retrain = await onTick.retrain({ model, tick });
+  // 0.4.0: a day's files were left as replicas had written them.
+  if (patched('compact-log')) await onTick.compact({ model, before: workflowInfo().startTime.toISOString() });
   const lines = [
     `### ${model}: ${tick.rows} predictions, ${tick.alerts.length} alerts`,
     ...tick.alerts.map((alert) => `- **${alert.kind}** ${alert.message}`),

@@ -79,7 +79,7 @@ export const onReplicas = proxyActivities<Pick<AllActivities, 'settle' | 'observ
 });
 
 // A pass over one window of the prediction log. The next tick comes anyway, so it is not chased for days.
-export const onTick = proxyActivities<Pick<AllActivities, 'monitor' | 'retrain' | 'notify'>>({
+export const onTick = proxyActivities<Pick<AllActivities, 'monitor' | 'retrain' | 'notify' | 'compact'>>({
   taskQueue: taskQueues.cpu,
   startToCloseTimeout: '30 minutes',
   scheduleToCloseTimeout: '2 hours',

@@ -55,12 +55,14 @@ export async function buildPackage(
     card: await store.putBlob(cardOf(pinned, dataset, prepared, scorecard, input), 'text/markdown'),
     scorecard: input.scorecard.scorecard,
     report: input.scorecard.report,
-    reference,
+    // What is not written down as it is cannot be compared.
+    reference: reference.filter(({ name }) => pinned.project.log.pii[name] === undefined),
     metrics: Object.fromEntries(Object.entries(scorecard.metrics).map(([name, { value }]) => [name, value])),
     lifecycleId: input.lifecycleId,
     datasetDigest: input.dataset.digest,
     window: input.window,
     project: input.project,
+    log: pinned.project.log,
   };
   return { stored: await putJsonBlob(store, made), onnx };
 }

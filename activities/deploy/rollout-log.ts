@@ -12,7 +12,7 @@ import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier } from '../../infra/duckdb.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { columnDrift } from '../monitor/drift.ts';
-import { parquet } from '../monitor/log.ts';
+import { logFile, parquet } from '../monitor/log.ts';
 import { capital, unit } from './betting.ts';
 import type { Differences } from './betting.ts';
 import { lossOf } from './losses.ts';
@@ -110,7 +110,7 @@ async function filesSince(store: Store, prefix: string, at: string): Promise<str
   const paths: string[] = [];
   for await (const { key, modifiedAt } of store.list(prefix)) {
     if (modifiedAt.getTime() < from) continue;
-    paths.push(await store.localKey(key));
+    paths.push(await logFile(store, key));
     Context.current().heartbeat({ files: paths.length });
   }
   return paths;

@@ -15,6 +15,7 @@ import { failpoint } from '../../infra/failpoint.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { createJson, putJsonBlob, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { compactLog } from './compact.ts';
 import { driftOf } from './drift.ts';
 import { openLog } from './log.ts';
 import { qualityOf } from './quality.ts';
@@ -44,6 +45,11 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
       const record = filed?.value ?? seen;
       await failpoint('monitor:filed');
       return summaryOf(record, tick, await putJsonBlob(deps.store, record));
+    },
+    async compact({ model, before }) {
+      return withEngine(deps, 'monitor', (db, folder) =>
+        compactLog(deps.store, db, folder, { model, before }),
+      );
     },
     async notify({ model, tick }) {
       for (const alert of tick.alerts) deps.log.warn({ model, tick: tick.tick, ...alert }, alert.message);

@@ -1,6 +1,7 @@
 /** The prediction log and the labels of some days, as two DuckDB views. */
 import { Context } from '@temporalio/activity';
 import type { Window } from '../../contracts/artifact.ts';
+import { failedWith } from '../../contracts/failures.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteLiteral } from '../../infra/duckdb.ts';
 import type { Store } from '../../infra/store/store.ts';
@@ -61,10 +62,20 @@ async function files(store: Store, prefix: string, first: string, last: string):
   for await (const { key } of store.list(prefix)) {
     const day = key.slice(prefix.length, prefix.length + 10);
     if (day < first || day > last) continue;
-    paths.push(await store.localKey(key));
+    paths.push(await logFile(store, key));
     Context.current().heartbeat({ files: paths.length });
   }
   return paths;
+}
+
+/** A file that was listed may have become part of a larger one since: another try sees that one. */
+export function logFile(store: Store, key: string): Promise<string> {
+  return store.localKey(key).catch(again);
+}
+
+function again(error: unknown): never {
+  if (failedWith(error, 'NotFound')) throw new Error('the log was compacted meanwhile', { cause: error });
+  throw error;
 }
 
 /** What follows FROM in SQL. */

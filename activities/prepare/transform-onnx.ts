@@ -3,6 +3,7 @@
  * `transform-sql.ts` is its twin, operation by operation.
  */
 import type { Signature } from '../../contracts/serving.ts';
+import { kinds } from '../../infra/onnx/datatypes.ts';
 import { graph, tensor } from '../../infra/onnx/graph.ts';
 import type { Graph } from '../../infra/onnx/graph.ts';
 import { largestFloat, leastLogged } from './fitted.ts';
@@ -11,17 +12,9 @@ import { onnxDatePart } from './date-parts-onnx.ts';
 import { periods } from './plan.ts';
 import type { Origin } from './plan.ts';
 
-const elementTypeOf = {
-  FP64: 'double',
-  FP32: 'float',
-  INT64: 'int64',
-  BOOL: 'bool',
-  BYTES: 'string',
-} as const;
-
 export function compileTransform(fitted: Fitted, inputs: Signature['inputs']): Uint8Array {
   const g = graph('transform');
-  for (const { name, datatype } of inputs) g.input(name, elementTypeOf[datatype], ['n']);
+  for (const { name, datatype } of inputs) g.input(name, kinds[datatype].onnx, ['n']);
   const numeric = fitted.numeric.flatMap((each) => numericNodes(g, each));
   if (numeric.length > 0) {
     const matrix = stacked(g, numeric);

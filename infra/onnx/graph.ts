@@ -22,6 +22,7 @@ type AttributeValue =
   | readonly number[]
   | readonly string[]
   | { float: number }
+  | { floats: readonly number[] }
   | { graph: GraphProto }
   | { tensor: Initializer };
 export type Attributes = Record<string, AttributeValue>;
@@ -133,6 +134,7 @@ function attributeOf(name: string, value: AttributeValue): Attribute {
       : { name, type: AttributeType.FLOAT, f: value };
   }
   if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float };
+  if ('floats' in value) return { name, type: AttributeType.FLOATS, floats: [...value.floats] };
   if ('graph' in value) return { name, type: AttributeType.GRAPH, g: value.graph };
   if ('tensor' in value) return { name, type: AttributeType.TENSOR, t: value.tensor };
   if (typeof value[0] === 'string') {

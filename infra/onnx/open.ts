@@ -3,10 +3,10 @@
  * its signature, and opened from the very bytes that were checked.
  */
 import { open } from 'node:fs/promises';
-import type { Datatype, Signature, TensorSpec } from '../../contracts/serving.ts';
+import type { Ports, Signature, TensorSpec } from '../../contracts/serving.ts';
 import { check } from './check.ts';
 import type { Port } from './check.ts';
-import type { ElementType } from './proto.ts';
+import { kinds } from './datatypes.ts';
 import { modelLimits, scan } from './scan.ts';
 import { openModel } from './session.ts';
 import type { OpenModel } from './session.ts';
@@ -18,10 +18,15 @@ export class ModelFault extends Error {
 }
 
 /** @param signature the one in the file itself, if absent. @throws ModelFault; what the file system throws */
-export async function openChecked(
+export function openChecked(
   path: string,
   signature?: Signature,
-): Promise<{ signature: Signature; model: OpenModel }> {
+): Promise<{ signature: Signature; model: OpenModel }>;
+export function openChecked(path: string, signature: Ports): Promise<{ signature: Ports; model: OpenModel }>;
+export async function openChecked(
+  path: string,
+  signature?: Ports,
+): Promise<{ signature: Ports; model: OpenModel }> {
   const bytes = await readBounded(path);
   const agreed = signature ?? signatureOf(bytes);
   const faults = check(bytes, agreed.inputs.map(portOf), agreed.outputs.map(portOf));
@@ -29,7 +34,11 @@ export async function openChecked(
   const model = await openModel(bytes, agreed).catch(atFault);
   return {
     signature: agreed,
-    model: { run: (columns) => model.run(columns).catch(atFault), close: () => model.close() },
+    model: {
+      run: (columns) => model.run(columns).catch(atFault),
+      infer: (feeds) => model.infer(feeds).catch(atFault),
+      close: () => model.close(),
+    },
   };
 }
 
@@ -66,14 +75,6 @@ function atFault(error: unknown): never {
   throw new ModelFault(`the runtime refuses it: ${said.slice(0, 500)}`, { cause: error });
 }
 
-const elements: Record<Datatype, ElementType> = {
-  FP64: 'double',
-  FP32: 'float',
-  INT64: 'int64',
-  BOOL: 'bool',
-  BYTES: 'string',
-};
-
 function portOf({ name, datatype, shape }: TensorSpec): Port {
-  return { name, type: elements[datatype], rank: shape.length };
+  return { name, type: kinds[datatype].onnx, rank: shape.length };
 }

@@ -12,7 +12,10 @@ export type Initializer = onnx.ITensorProto;
 export type ValueInfo = onnx.IValueInfoProto;
 
 /** Element types in use, with their numbers in `TensorProto.DataType`. */
-export const elementTypes = { float: 1, int32: 6, int64: 7, string: 8, bool: 9, double: 11 } as const;
+export const elementTypes = {
+  ...{ float: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7 },
+  ...{ string: 8, bool: 9, float16: 10, double: 11, uint32: 12, uint64: 13 },
+} as const;
 export type ElementType = keyof typeof elementTypes;
 
 /** A name is a free dimension: two that share it need not be equal to ONNX, but are to a reader. */

@@ -5,7 +5,9 @@
  * promise: bulk work belongs in a child process.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Signature, TensorSpec } from '../../contracts/serving.ts';
+import type { Ports, TensorSpec } from '../../contracts/serving.ts';
+import { kinds } from './datatypes.ts';
+import type { Values } from './datatypes.ts';
 
 /** Column-wise rows. Typed arrays are taken as they are; plain ones may hold null. */
 export type ColumnValues =
@@ -15,9 +17,20 @@ export type ColumnBatch = Record<string, ColumnValues>;
 /** A missing timestamp, as numpy's NaT: INT64 has no NaN. */
 export const nullTimestamp = -(2n ** 63n);
 
+/** One tensor with its shape. */
+export interface Feed {
+  values: Values;
+  dims: readonly number[];
+}
+
 export interface OpenModel {
   /** @returns each output of the signature, row-major. @throws Error for an output that has not one answer a row */
   run(columns: ColumnBatch): Promise<Record<string, Float32Array>>;
+  /**
+   * @param feeds one for each input of the signature, in its order
+   * @returns one for each output, in its order
+   */
+  infer(feeds: readonly Feed[]): Promise<Feed[]>;
   close(): Promise<void>;
 }
 
@@ -60,10 +73,28 @@ export async function openOnDevice(
   throw new Error('no provider was tried');
 }
 
-export async function openModel(model: string | Uint8Array, signature: Signature): Promise<OpenModel> {
-  const session = await openSession(model);
+export async function openModel(model: string | Uint8Array, signature: Ports): Promise<OpenModel> {
+  return modelOf(await openSession(model), signature);
+}
+
+export function modelOf(session: InferenceSession, signature: Ports): OpenModel {
   const names = signature.outputs.map(({ name }) => name);
+  const inputs = signature.inputs.map(({ name, datatype }) => ({ name, type: kinds[datatype].runtime }));
+  const free = signature.inputs[0]!.shape[0] === -1;
   return {
+    async infer(feeds) {
+      const tensors: Record<string, Tensor> = {};
+      inputs.forEach(({ name, type }, i) => {
+        const { values, dims } = feeds[i]!;
+        tensors[name] = new Tensor(type, values as Float32Array, dims);
+      });
+      const results = await session.run(tensors, names);
+      return signature.outputs.map((spec) => {
+        const { data, dims } = results[spec.name]!;
+        if (free && spec.shape[0] === -1) checkRows(spec, data, feeds[0]!.dims[0]!);
+        return { values: data as Values, dims };
+      });
+    },
     async run(columns) {
       const results = await session.run(tensorsOf(signature, columns), names);
       const rows = columns[signature.inputs[0]!.name]!.length;
@@ -75,17 +106,22 @@ export async function openModel(model: string | Uint8Array, signature: Signature
   };
 }
 
+function answers(spec: TensorSpec, { data }: Tensor, rows: number): Float32Array {
+  if (!(data instanceof Float32Array)) throw new Error(`output ${spec.name} holds no FP32 numbers`);
+  checkRows(spec, data, rows);
+  return data;
+}
+
 /** A graph may promise one answer a row and give another number of them: whose they are, nobody could say. */
-function answers({ name, shape }: TensorSpec, { data }: Tensor, rows: number): Float32Array {
+function checkRows({ name, shape }: TensorSpec, { length }: Tensor.DataType, rows: number): void {
   const width = shape.slice(1).reduce((product, size) => product * size, 1);
-  if (!(data instanceof Float32Array)) throw new Error(`output ${name} holds no FP32 numbers`);
   // A width of -1 is left open, as the classes of old packages are.
-  if (width > 0 ? data.length === rows * width : data.length % rows === 0) return data;
-  throw new Error(`output ${name} has ${data.length} values for ${rows} rows of ${Math.abs(width)}`);
+  if (width > 0 ? length === rows * width : length % rows === 0) return;
+  throw new Error(`output ${name} has ${length} values for ${rows} rows of ${Math.abs(width)}`);
 }
 
 /** @throws Error for a column that is absent. */
-export function tensorsOf(signature: Signature, columns: ColumnBatch): Record<string, Tensor> {
+export function tensorsOf(signature: Ports, columns: ColumnBatch): Record<string, Tensor> {
   return Object.fromEntries(
     signature.inputs.map((spec) => {
       const values = columns[spec.name];

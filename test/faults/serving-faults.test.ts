@@ -41,10 +41,10 @@ test('rows whose journal fails are refused, and the next ones are safe', { timeo
   const infer = async (id: string, rows = 1) =>
     (await post(`${url}/v2/models/flights/infer`, inferBody(rows, { id }))).status;
   for (const id of ['opened', 'append', 'appended']) assert.equal(await infer(id), 500, id);
-  assert.equal(await infer('many', 5_000), 200);
+  assert.equal(await infer('many', 10_000), 200);
   await until(async () => (await waiting(url)) === 0); // none of them stays in the count
   await child.kill();
-  await mended([Array.from({ length: 5_000 }, (_, i) => `many/${i}`)]);
+  await mended([Array.from({ length: 10_000 }, (_, i) => `many/${i}`)]);
 });
 
 test('a journal that cannot be shipped is tried again', { timeout: 480_000 }, async () => {
@@ -76,7 +76,7 @@ async function load(url: string): Promise<string[][]> {
   const answered: string[][] = [];
   for (const [id, rows] of [
     ['one', 1],
-    ['many', 5_000],
+    ['many', 10_000],
   ] as const) {
     const answer = await post(`${url}/v2/models/flights/infer`, inferBody(rows, { id })).catch(
       () => undefined,

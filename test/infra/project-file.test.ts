@@ -62,6 +62,12 @@ const faults: { name: string; text: string; at: string; says: (string | RegExp)[
     ],
   },
   {
+    name: "a person's column that the model does not take",
+    text: edited('features:', 'log: { pii: { chanel: hash } }\nfeatures:'),
+    at: 'chanel',
+    says: ['log.pii.chanel is no input of the model, did you mean channel?'],
+  },
+  {
     name: 'a wrong type',
     text: edited('epochs: 8', 'epochs: many'),
     at: 'many',

@@ -106,3 +106,33 @@ test(
     assert.equal(direct.body.model_version, '5');
   },
 );
+
+test(
+  'a challenger in shadow answers nobody, and its answers stand beside those of the champion',
+  { timeout: 160_000 },
+  async () => {
+    const champion = await publishVersion(place.store, 7, 1);
+    const challenger = { ...(await publishVersion(place.store, 8, 2)), share: 0, shadow: 0.5 };
+    await reached(await publishSlots(place.store, { champion, challenger }));
+    for (let i = 0; i < 60; i++) {
+      const { status, body } = await post(infer, inferBody(2, { id: `shadowed-${i}` }));
+      assert.equal(status, 200);
+      assert.equal(body.model_version, '7');
+    }
+    const counted = async () => (await report())?.counters.find(({ version }) => version === 8);
+    await until(async () => ((await counted())?.agreement.n ?? 0) > 0);
+    await publishSlots(place.store, { champion, challenger: null }); // it is retired, and its rows are written
+    await server.child.kill();
+    const rows = (await place.stored('predictions/')).filter(({ id }) => String(id).startsWith('shadowed-'));
+    const of = (route: string) => rows.filter((row) => row['route'] === route);
+    assert.equal(of('champion').length, 120);
+    const shadows = of('shadow');
+    assert(shadows.length > 20 && shadows.length < 100, `${shadows.length} of 120`);
+    const answered = new Map(of('champion').map((row) => [row['id'], row]));
+    for (const shadow of shadows) {
+      assert.equal(shadow['version'], 8);
+      assert.equal(shadow['in_delay'], answered.get(shadow['id'])?.['in_delay']);
+      assert.notEqual(shadow['out_probability'], answered.get(shadow['id'])?.['out_probability']);
+    }
+  },
+);

@@ -5,6 +5,9 @@ import { openDuckDb } from '../../infra/duckdb.ts';
 import { createLogger } from '../../infra/log.ts';
 import { readConfig } from '../../infra/config.ts';
 import { createApp } from '../../serving/app.ts';
+import { listen } from '../../serving/listen.ts';
+import { Rejects } from '../../serving/rejects.ts';
+import { defaultSettings } from '../../serving/loaded-version.ts';
 import { Replica } from '../../serving/replica.ts';
 import { Shipper } from '../../serving/shipper.ts';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
@@ -17,19 +20,24 @@ test('a replica that starts answers 503 until it knows its models', async () => 
   const deps = { store: place.store, log, folder: place.root, replica: 'one' };
   const openDb = () => openDuckDb({ memory: '256MB', threads: 1, spillDir: place.root });
   const shipper = new Shipper({ ...deps, openDuckDb: openDb });
-  const replica = new Replica({ ...deps, shipper, models: [] });
-  const app = createApp(replica, shipper, log);
-  const ready = async () => (await app.inject({ url: '/v2/health/ready' })).statusCode;
-  const infer = () => app.inject({ method: 'POST', url: '/v2/models/flights/infer', payload: inferBody(1) });
+  const replica = new Replica({ ...deps, shipper, models: [], settings: defaultSettings(), logBytes: 1e9 });
+  const app = createApp({ catalogue: replica, log, rejects: new Rejects(), metrics: () => '' });
+  const url = await listen(app, '127.0.0.1', 0);
+  const ready = async () => (await fetch(`${url}/v2/health/ready`)).status;
+  const infer = () =>
+    fetch(`${url}/v2/models/flights/infer`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+      body: JSON.stringify(inferBody(1)),
+    });
 
   assert.equal(await ready(), 503);
   const early = await infer();
-  assert.equal(early.statusCode, 503);
-  assert.equal(early.headers['retry-after'], '1');
-  assert.match(early.json().error, /starting/);
+  assert.equal(early.status, 503);
+  assert.equal(early.headers.get('retry-after'), '1');
+  assert.match(await early.text(), /starting/);
   await replica.start('http://127.0.0.1:1');
   assert.equal(await ready(), 200);
-  assert.equal((await infer()).statusCode, 200);
+  assert.equal((await infer()).status, 200);
 
   await app.close();
   await replica.close();

@@ -2,16 +2,15 @@
  * A real MLflow server for tests, from PyPI into the cache, once. Where there is no Python, or no registry, the tests
  * that need it are skipped, and say so.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConfig } from '../../infra/config.ts';
 import { freePort } from '../../infra/local.ts';
+import { pythonWith } from './python-packages.ts';
 
-const version = '3.17.2';
+export const version = '3.17.2';
 
 export interface MlflowServer {
   uri: string;
@@ -22,7 +21,7 @@ export interface MlflowServer {
 
 /** @returns the server, or why there is none */
 export async function startMlflow(): Promise<MlflowServer | string> {
-  const python = await findOrInstall();
+  const python = await pythonWith(`mlflow-${version}`, [`mlflow==${version}`]);
   if (!python.startsWith('/')) return python;
   const root = await mkdtemp(join(tmpdir(), 'esteira-mlflow-'));
   const port = await freePort(0);
@@ -44,29 +43,6 @@ export async function startMlflow(): Promise<MlflowServer | string> {
   if (await answers(uri, child)) return server;
   await server.stop();
   return 'mlflow server does not answer within 3 minutes';
-}
-
-/** Beside its place, then renamed: two tests may install it at once, and neither sees half of it. */
-async function findOrInstall(): Promise<string> {
-  const cache = readConfig().cacheHome;
-  const folder = join(cache, `mlflow-${version}`);
-  const python = join(folder, 'bin', 'python3');
-  if (existsSync(python)) return python;
-  await mkdir(cache, { recursive: true });
-  const building = await mkdtemp(join(cache, '.mlflow-'));
-  const steps = [
-    ['python3', '-m', 'venv', building],
-    [join(building, 'bin', 'python3'), '-m', 'pip', 'install', '--quiet', `mlflow==${version}`],
-  ] as const;
-  for (const [command, ...args] of steps) {
-    const { error, status, stderr } = spawnSync(command, args, { encoding: 'utf8', timeout: 1_200_000 });
-    if (status === 0) continue;
-    await rm(building, { recursive: true, force: true });
-    return error ? `mlflow needs Python: ${error.message}` : `mlflow: ${stderr.trim().split('\n').at(-1)}`;
-  }
-  await rename(building, folder).catch(() => undefined); // another test was first, and its folder is as good
-  await rm(building, { recursive: true, force: true });
-  return python;
 }
 
 /** Its database is made at the first start, which takes a while. */

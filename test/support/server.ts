@@ -9,11 +9,16 @@ import { openDuckDb } from '../../infra/duckdb.ts';
 import { openStore } from '../../infra/store/open.ts';
 import type { Store } from '../../infra/store/store.ts';
 
+export interface ServerOptions {
+  args?: string[];
+  env?: Record<string, string>;
+}
+
 export interface Place {
   root: string;
   store: Store;
-  /** @returns the server once it listens, and its URL */
-  start(): Promise<{ child: Child; url: string; log: string[] }>;
+  /** @returns the server once it listens, and its URL. @param replica `one`, if absent */
+  start(replica?: string, more?: ServerOptions): Promise<{ child: Child; url: string; log: string[] }>;
   /** Rows of all Parquet files below a prefix, in order of `order`. */
   stored(prefix: string, order?: string): Promise<Record<string, unknown>[]>;
   remove(): Promise<void>;
@@ -32,11 +37,11 @@ export async function makePlace(): Promise<Place> {
   return {
     root,
     store,
-    async start() {
+    async start(replica = 'one', { args = [], env: own = {} } = {}) {
       const log: string[] = [];
       const child = forkModule(new URL('../../serving/server.ts', import.meta.url), {
-        args: ['--port', '0', '--replica', 'one'],
-        env,
+        args: ['--port', '0', '--replica', replica, ...args],
+        env: { ...env, ...own },
         onText: (line) => log.push(line),
       });
       for await (const event of child.events)

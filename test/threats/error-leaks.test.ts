@@ -6,8 +6,9 @@ import type { Logger } from '../../infra/log.ts';
 import { decodeModel, encodeModel } from '../../infra/onnx/proto.ts';
 import { putJsonBlob, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import { createApp } from '../../serving/app.ts';
-import type { Replica } from '../../serving/replica.ts';
-import type { Shipper } from '../../serving/shipper.ts';
+import type { Catalogue } from '../../serving/catalogue.ts';
+import { listen } from '../../serving/listen.ts';
+import { Rejects } from '../../serving/rejects.ts';
 import { modelBytes, publishSlots, publishVersion } from '../support/serving-model.ts';
 import { inferBody, makePlace, post } from '../support/server.ts';
 import type { Place } from '../support/server.ts';
@@ -18,13 +19,15 @@ import { outside } from './onnx-bytes.ts';
 function failing(error: unknown) {
   const logged: unknown[] = [];
   const log = { error: (entry: unknown) => logged.push(entry) } as unknown as Logger;
-  const replica = {
+  const catalogue = {
     ready: true,
+    stopping: false,
     host(): never {
       throw error;
     },
-  } as unknown as Replica;
-  return { app: createApp(replica, {} as Shipper, log), logged };
+  } as unknown as Catalogue;
+  const app = createApp({ catalogue, log, rejects: new Rejects(), metrics: () => '', labels: async () => {} });
+  return { app, logged };
 }
 
 const inner: [string, unknown][] = [
@@ -45,15 +48,17 @@ const inner: [string, unknown][] = [
 for (const [what, error] of inner) {
   test(`an error that names ${what} is logged, and answered without`, async () => {
     const { app, logged } = failing(error);
+    const at = await listen(app, '127.0.0.1', 0);
     for (const [method, url] of [
       ['GET', '/v2/models/m'],
       ['POST', '/v2/models/m/infer'],
       ['POST', '/models/m/labels'],
     ] as const) {
-      const payload = method === 'POST' ? { payload: { inputs: [], labels: [{ id: 'a', label: 1 }] } } : {};
-      const answer = await app.inject({ method, url, ...payload });
-      assert(answer.statusCode >= 500);
-      assert.deepEqual(answer.json(), { error: 'the server could not answer; its log says why' });
+      const body = JSON.stringify({ inputs: [], labels: [{ id: 'a', label: 1 }] });
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(at + url, { method, headers, ...(method === 'POST' && { body }) });
+      assert(answer.status >= 500);
+      assert.deepEqual(await answer.json(), { error: 'the server could not answer; its log says why' });
     }
     assert.equal(logged.length, 3);
     await app.close();

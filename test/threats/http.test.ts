@@ -86,7 +86,6 @@ const bodies: [string, () => string | Uint8Array, number[], RegExp?][] = [
   ['a number of 100,000 digits', () => instead('0.5', '1'.repeat(1e5)), [400], /Infinity, expected a number/],
   ['a number beyond a double', () => instead('0.5', '1e400'), [400], /Infinity, expected a number/],
   ['not a number', () => instead('0.5', 'NaN'), [400], /not JSON/],
-  ['an integer beyond 2^53', () => instead('978307200000', '9007199254740993'), [400], /2\^53/],
   [
     'a text of five megabytes',
     () => instead('"AA"', JSON.stringify('x'.repeat(5e6))),
@@ -105,11 +104,12 @@ const bodies: [string, () => string | Uint8Array, number[], RegExp?][] = [
   ['inputs under __proto__', () => `{"__proto__":${good}}`, [400], /inputs is nothing/],
   [
     'a time under __proto__ that is wrong',
-    () => instead('{', '{"parameters":{"time":"x","__proto__":{}},'),
+    () => instead('{', '{"parameters":{"time":"x","__proto__":1},'),
     [400],
     /time is/,
   ],
-  ['bytes that are no UTF-8', () => Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), [400], /not JSON/],
+  ['bytes that are no UTF-8', () => Buffer.from([0x7b, 0xff, 0xfe, 0x7d]), [400], /not UTF-8/],
+  ['a parameter that is an object', () => instead('{', '{"parameters":{"__proto__":{"time":7}},'), [400]],
   ['nothing', () => '', [400]],
 ];
 for (const [what, body, statuses, says] of bodies) {
@@ -123,7 +123,7 @@ const protos: [string, string][] = [
     'beside the inputs',
     instead('{', '{"__proto__":{"inputs":[],"id":7},"constructor":{"prototype":{"polluted":1}},'),
   ],
-  ['in the parameters', instead('{', '{"parameters":{"__proto__":{"time":7},"constructor":1},')],
+  ['in the parameters', instead('{', '{"parameters":{"__proto__":"time","constructor":1},')],
   [
     '200,000 keys that nobody asked for',
     instead('{', `{${Array.from({ length: 2e5 }, (_, i) => `"k${i}":1`).join()},`),
@@ -153,7 +153,8 @@ const types = [
 ];
 for (const type of [...types, 'application/octet-stream', 'application/jsonx', 'x', '']) {
   test(`a body is refused as ${type || 'nothing'}: a stranger's page could send it`, async () => {
-    const headers = type === '' ? [] : [`content-type: ${type}`];
+    // A browser says where a page is from, which a program need not.
+    const headers = ['origin: https://stranger.example', ...(type === '' ? [] : [`content-type: ${type}`])];
     await refused(await ask(server.url, 'POST', infer, good, headers), [400, 415]);
     await refused(
       await ask(server.url, 'POST', labels, '{"labels":[{"id":"a","label":1}]}', headers),
