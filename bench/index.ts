@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { flights } from './flights.ts';
 import { gpu } from './gpu.ts';
+import { guard } from './guard.ts';
 import { table } from './row.ts';
 import type { Row } from './row.ts';
 import { overhead } from './overhead.ts';
@@ -30,6 +31,7 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   training,
   overhead,
   gpu,
+  guard,
   flights,
 };
 

@@ -37,7 +37,7 @@ import { isLifecycle, rowsOf } from './list.ts';
 import type { LifecycleRow } from './list.ts';
 import { saveReport } from './report.ts';
 import { withExamples } from './outcome.ts';
-import { rolloutWork } from './rollout-work.ts';
+import { rolloutLook } from './rollout.ts';
 import { queued, searchWork } from './training-work.ts';
 import { failedRun } from './recover.ts';
 import { postLabels, predict } from './serving.ts';
@@ -137,7 +137,7 @@ export class Esteira {
       return { progress, working, closed };
     const child =
       progress.stage === 'deploy'
-        ? rolloutWork(await this.describe(modelOf(lifecycleId)), lifecycleId)
+        ? await rolloutLook(this, lifecycleId)
         : activity === undefined && (await searchWork(this.client, lifecycleId));
     return { progress, working: child || working, closed };
   }

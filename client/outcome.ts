@@ -31,6 +31,10 @@ export function sentence(lifecycleId: string, outcome: LifecycleOutcome): string
       const why = 'reason' in outcome.rollout ? `: ${outcome.rollout.reason}` : '';
       return `${lifecycleId}: version ${outcome.version} was rolled back${why}`;
     }
+    case 'taken-back': {
+      const why = 'reason' in outcome.rollout ? `: ${outcome.rollout.reason}` : '';
+      return `${lifecycleId}: version ${outcome.version} was taken back${why}`;
+    }
     case 'superseded':
       return `${lifecycleId}: version ${outcome.version} was superseded: ${outcome.detail}`;
   }

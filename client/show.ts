@@ -1,15 +1,27 @@
 /** `esteira show`: one model with its slots, or one version with its card and its report. */
-import type { ModelDescription } from '../contracts/model.ts';
+import type { Bar, ModelDescription } from '../contracts/model.ts';
+import type { RolloutRecord } from '../contracts/rollout.ts';
 import { Package, VersionRecord } from '../contracts/serving.ts';
 import type { Slots } from '../contracts/serving.ts';
 import { readBytes, readJson, readJsonBlob } from '../infra/store/json.ts';
 import { NotFound } from './errors.ts';
 import type { Esteira } from './index.ts';
 import { table } from './output.ts';
+import { barText, recordText } from './rollout-text.ts';
+import { barRecords, rolloutRecords } from './rollout.ts';
 
 export type Shown =
   | { kind: 'model'; description: ModelDescription }
-  | { kind: 'version'; record: VersionRecord; package: Package; card: string; report: string };
+  | {
+      kind: 'version';
+      record: VersionRecord;
+      package: Package;
+      card: string;
+      report: string;
+      /** Oldest first. */
+      rollouts: RolloutRecord[];
+      bars: Bar[];
+    };
 
 const slotNames = ['champion', 'challenger', 'previous'] as const;
 type SlotName = (typeof slotNames)[number];
@@ -38,14 +50,19 @@ async function showVersion(esteira: Esteira, model: string, version: number): Pr
   const made = await readJsonBlob(esteira.store, found.value.package, Package);
   const card = new TextDecoder().decode(await readBytes(esteira.store, made.card));
   const report = await esteira.report(made.report, `${model}-v${version}`);
-  return { kind: 'version', record: found.value, package: made, card, report };
+  const rollouts = await rolloutRecords(esteira.store, model, version);
+  const bars = await barRecords(esteira.store, model, version);
+  return { kind: 'version', record: found.value, package: made, card, report, rollouts, bars };
 }
 
 export function shownText(shown: Shown): string {
   if (shown.kind === 'model') return modelText(shown.description);
-  const { record, card, report } = shown;
+  const { record, card, report, rollouts, bars } = shown;
   const from = `${record.model} version ${record.version}, from ${record.lifecycleId}`;
-  return `${from}\n\n${withoutFrontMatter(card).trim()}\n\nReport: ${report}`;
+  const history = [...rollouts.map(recordText), ...bars.map(barText)].join('\n\n');
+  return [from, withoutFrontMatter(card).trim(), ...(history ? [history] : []), `Report: ${report}`].join(
+    '\n\n',
+  );
 }
 
 function modelText(description: ModelDescription): string {
@@ -74,9 +91,11 @@ function modelText(description: ModelDescription): string {
 
 function roleOf(slots: Slots | null, version: number): string {
   const roles = slotNames.filter((name) => slots?.[name]?.version === version);
-  const share =
-    slots?.challenger?.version === version ? ` (${Math.round(slots.challenger.share * 100)} %)` : '';
-  return `${roles.join(', ')}${share}`;
+  const { challenger } = slots ?? {};
+  if (challenger?.version !== version) return roles.join(', ');
+  const { share, shadow } = challenger;
+  const part = shadow ? `shadow of ${Math.round(shadow * 100)} %` : `${Math.round(share * 100)} %`;
+  return `${roles.join(', ')} (${part})`;
 }
 
 /** A card opens with YAML for catalogues; people read on. */

@@ -13,11 +13,12 @@ import type {
   PromotionAnswer,
   PromotionRequest,
   Quarantine,
+  Release,
   Settled,
   TriggerRequest,
 } from './model.ts';
 import type { Compaction, RetrainAnswer, TickSummary } from './monitor.ts';
-import type { Observation } from './rollout.ts';
+import type { Observation, RolloutRecord, Step } from './rollout.ts';
 import type { Slots, VersionRecord } from './serving.ts';
 
 /** A verdict on record. */
@@ -40,6 +41,10 @@ export interface ObserveInput {
   champion: number | null;
   epoch: number;
   share: number;
+  /** Whether the prediction log is read too: drift and quality. Absent before 0.4.0, as the next two: it is not. */
+  log?: boolean;
+  mode?: Step['mode'];
+  since?: { epoch: number; at: string };
 }
 
 export interface DeployActivities {
@@ -60,6 +65,10 @@ export interface DeployActivities {
   writeVersion(record: VersionRecord): Promise<void>;
   writeSlots(slots: Slots): Promise<void>;
   writeQuarantine(record: Quarantine & { model: string }): Promise<void>;
+  /** @returns why the version is barred all the same; null if it is not any more */
+  writeRelease(record: Release & { model: string }): Promise<{ barred: string | null }>;
+  /** Files how a rollout ended, with all that was seen; filing it twice is filing it once. */
+  recordRollout(record: RolloutRecord): Promise<void>;
   /** What the store knows of a model, for an entity that starts with nothing: its server's state was lost. */
   recall(input: { model: string }): Promise<Recalled>;
   /** Creates or updates the model's monitoring Schedule. */

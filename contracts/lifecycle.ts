@@ -8,7 +8,7 @@ import { Verdict } from './approval.ts';
 import { Dataset } from './dataset.ts';
 import { MetricValue } from './evaluation.ts';
 import { ApprovalPolicy } from './project.ts';
-import { RolloutOutcome } from './rollout.ts';
+import { RolloutOutcome, Traffic } from './rollout.ts';
 
 /** The belt, in order. The one place that states it. */
 export const stageNames = [
@@ -189,6 +189,8 @@ export const LifecyclePlan = z.object({
     reminderMs: z.int().positive().optional(),
   }),
   bakes: z.array(z.object({ share: z.number(), bakeMs: z.int().nonnegative() })).max(20),
+  /** The strategy of its rollout; absent before 0.4.0: the bakes alone. */
+  traffic: Traffic.optional(),
   monitorEveryMs: z.int().positive(),
   device: z.enum(['cpu', 'gpu']),
   training: TrainingPlan.optional(),
@@ -214,6 +216,7 @@ export const LifecycleOutcome = z.discriminatedUnion('status', [
   z.object({ status: z.literal('rejected'), verdict: Verdict }),
   z.object({ status: z.literal('expired'), verdict: Verdict }),
   z.object({ status: z.literal('rolled-back'), version: z.int(), rollout: RolloutOutcome }),
+  z.object({ status: z.literal('taken-back'), version: z.int(), rollout: RolloutOutcome }),
   z.object({ status: z.literal('superseded'), version: z.int(), detail: z.string() }),
 ]);
 export type LifecycleOutcome = z.infer<typeof LifecycleOutcome>;

@@ -7,6 +7,7 @@ import { Artifact, Instant, LifecycleId, ModelName, Person, Ratio, Reason, Sha25
 import { Verdict } from './approval.ts';
 import { Reuse, TrainingPlan, Trigger } from './lifecycle.ts';
 import { ApprovalPolicy } from './project.ts';
+import { Traffic } from './rollout.ts';
 import { Slots } from './serving.ts';
 
 /** What the entity needs of a pinned project to start lifecycles from it. Durations are in ms. */
@@ -17,6 +18,8 @@ export const ProjectSetup = z.object({
   cooldownMs: z.int().nonnegative(),
   monitorEveryMs: z.int().positive(),
   bakes: z.array(z.object({ share: z.number(), bakeMs: z.int().nonnegative() })).max(20),
+  /** The strategy of its rollouts; absent before 0.4.0: the bakes alone. */
+  traffic: Traffic.optional(),
   policy: ApprovalPolicy,
   policyDigest: Sha256,
   deadlineMs: z.int().positive(),
@@ -68,7 +71,14 @@ export type PromotionRequest = z.infer<typeof PromotionRequest>;
 
 export const Refusal = z.object({
   accepted: z.literal(false),
-  code: z.enum(['superseded', 'unknown-version', 'quarantined', 'no-previous', 'not-approved']),
+  code: z.enum([
+    'superseded',
+    'unknown-version',
+    'quarantined',
+    'not-quarantined',
+    'no-previous',
+    'not-approved',
+  ]),
   detail: z.string(),
 });
 export type Refusal = z.infer<typeof Refusal>;
@@ -92,6 +102,8 @@ export const Activation = z.object({
   version: z.int().positive(),
   to: z.enum(['challenger', 'champion', 'none']),
   share: Ratio.default(0),
+  /** The share of the champion's requests that it answers too; not before 0.4.0. */
+  shadow: Ratio.optional(),
   reason: Reason,
 });
 export type Activation = z.infer<typeof Activation>;
@@ -113,6 +125,22 @@ export type RollbackAnswer = z.infer<typeof RollbackAnswer>;
 /** Bars a version from ever serving again. */
 export const Quarantine = z.object({ version: z.int().positive(), by: Person, reason: Reason });
 export type Quarantine = z.infer<typeof Quarantine>;
+
+/** Lifts a quarantine. What was filed stays on file, with who lifted it and why. */
+export const Release = z.object({ version: z.int().positive(), by: Person, reason: Reason });
+export type Release = z.infer<typeof Release>;
+export const ReleaseAnswer = z.discriminatedUnion('accepted', [
+  z.object({ accepted: z.literal(true), version: z.int() }),
+  Refusal,
+]);
+export type ReleaseAnswer = z.infer<typeof ReleaseAnswer>;
+
+/**
+ * `models/<model>/quarantine/<version>/<n>.json`, n from 2: what came after the first quarantine, which is
+ * `quarantine/<version>.json`. The last one counts.
+ */
+export const Bar = Release.extend({ kind: z.enum(['quarantined', 'released']) });
+export type Bar = z.infer<typeof Bar>;
 
 /** A lifecycle tells how it ended; `failed` and `cancelled` are not outcomes, but end it too. */
 export const Settled = z.object({ lifecycleId: LifecycleId, status: z.string() });
@@ -167,7 +195,9 @@ export const ModelState = z.object({
     })
     .nullable(),
   /** The last step of the last rollout that ended: asked again, it gets the same answer. */
-  lastStep: z.object({ ticket: z.int(), step: z.int(), epoch: z.int() }).optional(),
+  lastStep: z
+    .object({ ticket: z.int(), step: z.int(), epoch: z.int(), to: z.string().optional() })
+    .optional(),
 });
 export type ModelState = z.infer<typeof ModelState>;
 
@@ -184,5 +214,6 @@ export interface ModelUpdates {
   activate: [Activation, ActivationAnswer];
   rollback: [RollbackRequest, RollbackAnswer];
   quarantine: [Quarantine, { accepted: boolean }];
+  release: [Release, ReleaseAnswer];
   settled: [Settled, { known: boolean }];
 }

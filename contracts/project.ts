@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { Artifact, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
+import { Rollout } from './strategy.ts';
 import { Search, Trainer } from './training.ts';
 
 const ColumnName = z.string().min(1).max(128);
@@ -145,22 +146,6 @@ export const ApprovalPolicy = z.discriminatedUnion('policy', [
   }),
 ]);
 export type ApprovalPolicy = z.infer<typeof ApprovalPolicy>;
-
-/** Shares of traffic with a bake time each, and what is tolerated while they bake. */
-export const Rollout = z.strictObject({
-  steps: z
-    .array(z.strictObject({ share: z.number().gt(0).lt(1), bake: Duration }))
-    .max(20)
-    .default([{ share: 0.1, bake: '10m' }]),
-  maxErrorRate: Ratio.default(0.01),
-  /** The challenger's 95th percentile latency over the champion's, at most. */
-  maxLatencyRatio: z.number().positive().default(3),
-  /** Concordance of the two versions' predictions on canaried rows, 1 is equal (share of equal classes if multiclass). */
-  minAgreement: z.number().min(-1).max(1).default(0.2),
-  /** Fewer canaried rows than this say nothing: only the golden batch and errors judge then. */
-  minRows: z.int().nonnegative().default(50),
-});
-export type Rollout = z.infer<typeof Rollout>;
 
 /** The prediction log: which requests are in it, and what becomes of inputs that tell of a person. */
 export const Log = z.strictObject({

@@ -3,6 +3,7 @@ import type { Artifact } from './artifact.ts';
 import type { ProjectSetup } from './model.ts';
 import { durationMs } from './artifact.ts';
 import type { PinnedProject } from './project.ts';
+import { trafficOf } from './strategy.ts';
 import { trialsOf } from './training.ts';
 
 /** Long enough for anybody; only `auto` policies, which wait for nobody, get it. */
@@ -19,6 +20,7 @@ export function setupOf(artifact: Artifact, { project, policyDigest }: PinnedPro
     cooldownMs: durationMs(project.retrain.cooldown),
     monitorEveryMs: durationMs(project.monitor.every),
     bakes: project.rollout.steps.map(({ share, bake }) => ({ share, bakeMs: durationMs(bake) })),
+    traffic: trafficOf(project.rollout),
     policy: approval,
     policyDigest,
     deadlineMs: asks ? durationMs(asks.deadline) : noDeadlineMs,

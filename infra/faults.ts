@@ -38,7 +38,10 @@ export const failpoints = [
   'deploy:spent', // the approval is used, no slot has moved
   'deploy:slots', // the epoch is filed, current.json is the old one
   'deploy:activated', // current.json has moved, the entity does not know
+  'deploy:observed', // a look at a rollout is done, its workflow does not know
   'deploy:barred', // the quarantine is filed, the entity does not know
+  'deploy:released', // its end is filed, the entity does not know
+  'deploy:concluded', // the rollout's evidence is filed, its workflow does not know
   'monitor:looked', // the window is judged, nothing is stored
   'monitor:filed', // the tick is filed, Temporal does not know
   'monitor:merged', // a day's files are one on this disk, the store has the many

@@ -42,6 +42,7 @@ export async function readProject(path: string): Promise<{ project: Project; sql
     ...leaks(project, text),
     ...unmeetable(project, text),
     ...emptyGates(project, text),
+    ...strangeLosses(project, text),
     ...searchFaults(project, text),
     ...strangers(project, text),
     ...(await codeFaults(project, root, text)),
@@ -170,6 +171,26 @@ function emptyGates({ gates, task, trainer }: Project, text: ProjectText): strin
       ? []
       : [faultAt(text, path, 'has no bound; give min, max or notWorseThanChampionBy', 'key')];
   });
+}
+
+/** A loss that its task does not have would be replaced in silence. */
+function strangeLosses({ rollout, task }: Project, text: ProjectText): string[] {
+  const known = task === 'regression' ? ['relative-error'] : ['brier', 'error'];
+  const asked: [string, string | undefined][] = [
+    ['quality', rollout.quality ? rollout.quality.loss : undefined],
+    ['ab', rollout.ab.loss],
+  ];
+  return asked.flatMap(([key, loss]) =>
+    loss === undefined || known.includes(loss)
+      ? []
+      : [
+          faultAt(
+            text,
+            ['rollout', key, 'loss'],
+            `is ${loss}, no loss of ${task}; known: ${known.join(', ')}`,
+          ),
+        ],
+  );
 }
 
 function unlessMissing(error: unknown): undefined {

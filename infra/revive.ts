@@ -4,7 +4,8 @@
  * When a worker meets a run for the first time while an update and another event wait in one task, the SDK may write a
  * history that no replay can follow (sdk-python issue 1591, sdk-rust pull request 1509: the chunking of tasks). Such a
  * run stands still for ever, and a model with it. What it knew is in the store: a model entity is ended and begun
- * again, and finds itself there; an approval is reset to its beginning, and meets its own records.
+ * again, and finds itself there; an approval is reset to its beginning, and meets its own records; a rollout too, which
+ * then ends as superseded, for its approval is spent on the run before.
  */
 import type { Client } from '@temporalio/client';
 import type { Logger } from './log.ts';
@@ -12,7 +13,7 @@ import { describe, modelStart } from './temporal.ts';
 
 /** Some 40 s of trying: a worker that is out of memory, or a bad deployment that is taken back, mends itself before. */
 const patientTries = 8;
-const stuckTypes = `ExecutionStatus = 'Running' AND WorkflowType IN ('model', 'approval')`;
+const stuckTypes = `ExecutionStatus = 'Running' AND WorkflowType IN ('model', 'approval', 'rollout')`;
 
 /** @returns the ids of those that were brought back */
 export async function revive(

@@ -24,6 +24,7 @@ import type {
   Output,
   StageName,
 } from '../contracts/lifecycle.ts';
+import type { RolloutPlan } from '../contracts/rollout.ts';
 import { approvalWorkflowId, requestIdOf, rolloutWorkflowId } from '../contracts/search.ts';
 import { approval } from './approval.ts';
 import { settledSignal } from './messages.ts';
@@ -113,7 +114,7 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   progress.made(version);
   const outcome = await executeChild(rollout, {
     workflowId: rolloutWorkflowId(plan.model, version),
-    args: [{ model: plan.model, version, lifecycleId, project, bakes: plan.bakes }],
+    args: [rolloutOf(plan, version)],
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
     parentClosePolicy: 'REQUEST_CANCEL', // so that it takes its challenger back when the lifecycle is terminated
     staticSummary: `${plan.model} version ${version}`,
@@ -121,10 +122,16 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
   });
   progress.note(`version ${version} ${outcome.status}`);
   if (outcome.status === 'rolled-back') return { status: 'rolled-back', version, rollout: outcome };
+  if (outcome.status === 'taken-back') return { status: 'taken-back', version, rollout: outcome };
   if (outcome.status === 'superseded') return { status: 'superseded', version, detail: outcome.reason };
 
   await quick.watch({ model: plan.model, everyMs: plan.monitorEveryMs });
   return { status: 'deployed', version, epoch: outcome.epoch, scorecard };
+}
+
+function rolloutOf(plan: LifecyclePlan, version: number): RolloutPlan {
+  const { model, lifecycleId, project, bakes, traffic } = plan;
+  return { model, version, lifecycleId, project, bakes, ...(traffic && { traffic }) };
 }
 
 /** Asks the people that the policy names, and waits as long as it allows. */

@@ -2,6 +2,7 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ApprovalState, Decision, DecisionReceipt } from '../contracts/approval.ts';
 import type { ModelDescription, ModelUpdates, Settled } from '../contracts/model.ts';
+import type { RolloutUpdates, RolloutView } from '../contracts/rollout.ts';
 
 const update = <K extends keyof ModelUpdates>(name: K) =>
   defineUpdate<ModelUpdates[K][1], [ModelUpdates[K][0]]>(name);
@@ -12,6 +13,7 @@ export const requestPromotionUpdate = update('requestPromotion');
 export const activateUpdate = update('activate');
 export const rollbackUpdate = update('rollback');
 export const quarantineUpdate = update('quarantine');
+export const releaseUpdate = update('release');
 export const describeQuery = defineQuery<ModelDescription>('describe');
 export const settledUpdate = update('settled');
 /** As lifecycles of 0.1.0 tell it. An entity takes updates only: mixed with signals, replays may differ. */
@@ -24,3 +26,12 @@ export const approvalQuery = defineQuery<ApprovalState>('approval');
 
 /** Tells a rollout that its ticket is void, so that it need not bake to the end to find out. */
 export const supersededSignal = defineSignal<[string]>('superseded');
+
+const said = <K extends keyof RolloutUpdates>(name: K) =>
+  defineUpdate<RolloutUpdates[K][1], [RolloutUpdates[K][0]]>(name);
+
+export const pauseUpdate = said('pause');
+export const resumeUpdate = said('resume');
+export const promoteUpdate = said('promote');
+export const abortUpdate = said('abort');
+export const rolloutQuery = defineQuery<RolloutView>('rollout');

@@ -186,6 +186,7 @@ export class Inbox {
         ...(setup.reminderMs && { reminderMs: setup.reminderMs }),
       },
       bakes: setup.bakes,
+      ...(setup.traffic && { traffic: setup.traffic }),
       monitorEveryMs: setup.monitorEveryMs,
       device: setup.device,
       ...(setup.training && { training: setup.training }),

@@ -14,6 +14,8 @@ import type {
   Quarantine,
   Refusal,
   Registration,
+  Release,
+  ReleaseAnswer,
   RollbackAnswer,
   RollbackRequest,
   VersionState,
@@ -67,10 +69,20 @@ export class Slotting {
     return { accepted: true, ticket, champion: slots?.champion?.version ?? null };
   }
 
-  async activate({ ticket, step, version, to, share, reason }: Activation): Promise<ActivationAnswer> {
+  async activate({
+    ticket,
+    step,
+    version,
+    to,
+    share,
+    shadow,
+    reason,
+  }: Activation): Promise<ActivationAnswer> {
     const { rollout, slots, lastStep } = this.#state;
     if (step !== undefined && lastStep?.ticket === ticket && step <= lastStep.step) {
-      if (step === lastStep.step) return { accepted: true, epoch: lastStep.epoch }; // the answer was lost
+      // The answer was lost. A reset of a rollout that had gone on as new may ask for something else under that number.
+      if (step === lastStep.step && (lastStep.to ?? to) === to)
+        return { accepted: true, epoch: lastStep.epoch };
       return refused('superseded', `step ${step} comes late, after step ${lastStep.step}`);
     }
     if (rollout?.ticket !== ticket || rollout.version !== version) {
@@ -85,7 +97,11 @@ export class Slotting {
     const champion = slots?.champion ?? null;
     const previous = slots?.previous ?? null;
     const change = {
-      challenger: () => ({ champion, previous, challenger: { ...this.#slotOf(version), share } }),
+      challenger: () => ({
+        champion,
+        previous,
+        challenger: { ...this.#slotOf(version), share, ...(shadow !== undefined && { shadow }) },
+      }),
       champion: () => ({ champion: this.#slotOf(version), previous: champion, challenger: null }),
       none: () => ({ champion, previous, challenger: null }),
     }[to]();
@@ -96,7 +112,8 @@ export class Slotting {
     const by = rolloutWorkflowId(this.#state.model, version);
     const written = await this.#write({ ...change, reason, by, rollout: rollout.run ?? by });
     if (written.accepted && to !== 'challenger') this.#state.rollout = null;
-    if (written.accepted && step !== undefined) this.#state.lastStep = { ticket, step, epoch: written.epoch };
+    if (written.accepted && step !== undefined)
+      this.#state.lastStep = { ticket, step, epoch: written.epoch, to };
     return written;
   }
 
@@ -140,6 +157,22 @@ export class Slotting {
 
   async quarantine(order: Quarantine): Promise<{ accepted: boolean }> {
     return { accepted: await this.#bar(order) };
+  }
+
+  /** The version may be rolled out again, on a new approval: the one that it had is spent. */
+  async release(order: Release): Promise<ReleaseAnswer> {
+    const { version } = order;
+    const known = this.#find(version);
+    if (!known) return refused('unknown-version', `${this.#state.model} has no version ${version}`);
+    if (known.quarantined === null)
+      return refused('not-quarantined', `version ${version} is not quarantined`);
+    const { barred } = await quick.writeRelease({ model: this.#state.model, ...order });
+    known.quarantined = barred;
+    if (barred === null) return { accepted: true, version };
+    return refused(
+      'quarantined',
+      `these words lifted an earlier quarantine; version ${version} is barred: ${barred}`,
+    );
   }
 
   async #write(change: Omit<Slots, 'model' | 'epoch' | 'at'>): Promise<ActivationAnswer> {

@@ -24,6 +24,7 @@ import {
   PromotionRequest,
   Quarantine,
   Registration,
+  Release,
   RollbackRequest,
   Settled,
   TriggerRequest,
@@ -94,6 +95,7 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
     (order) => shown(() => slotting.quarantine(order)),
     valid(Quarantine),
   );
+  setHandler(messages.releaseUpdate, (order) => shown(() => slotting.release(order)), valid(Release));
   setHandler(
     messages.settledUpdate,
     (settled) => Promise.resolve(inbox.settle(settled)).finally(() => show(state)),
@@ -165,10 +167,16 @@ function show(state: ModelState): void {
       '| slot | version |',
       '|-|-|',
       slot('champion', slots?.champion?.version),
-      slot(`challenger ${slots?.challenger?.share ?? ''}`.trim(), slots?.challenger?.version),
+      slot(challengerText(slots?.challenger), slots?.challenger?.version),
       slot('previous', slots?.previous?.version),
       '',
       `epoch ${slots?.epoch ?? 0}, ${versions.length} versions, ${state.lifecycles} lifecycles`,
     ].join('\n'),
   );
+}
+
+/** `challenger 0.1`, `challenger shadow 0.5`. */
+function challengerText(slot: { share: number; shadow?: number | undefined } | null | undefined): string {
+  if (!slot) return 'challenger';
+  return slot.shadow ? `challenger shadow ${slot.shadow}` : `challenger ${slot.share}`;
 }

@@ -53,6 +53,8 @@ export const quick = proxyActivities<
     | 'writeVersion'
     | 'writeSlots'
     | 'writeQuarantine'
+    | 'writeRelease'
+    | 'recordRollout'
     | 'recall'
     | 'watch'
     | 'requestPromotion'

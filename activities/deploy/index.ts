@@ -5,15 +5,15 @@
 import type { DeployActivities } from '../../contracts/activities.ts';
 import { parse } from '../../contracts/failures.ts';
 import type { StageActivities } from '../../contracts/lifecycle.ts';
-import { PinnedProject } from '../../contracts/project.ts';
 import { Slots, VersionRecord } from '../../contracts/serving.ts';
 import { failpoint } from '../../infra/failpoint.ts';
-import { readJsonBlob } from '../../infra/store/json.ts';
 import { buildPackage } from './package.ts';
 import type { PackageDeps } from './package.ts';
 import type { ModelMessages } from './messages.ts';
-import { observe, settle } from './replicas.ts';
-import { recall, writeQuarantine } from './recall.ts';
+import { recordRollout, writeQuarantine, writeRelease } from './bars.ts';
+import { observe } from './observe.ts';
+import { settle } from './replicas.ts';
+import { recall } from './recall.ts';
 import type { RecallDeps } from './recall.ts';
 import { writeSlots, writeVersion } from './slots.ts';
 import type { SlotsDeps } from './slots.ts';
@@ -54,16 +54,15 @@ export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> 
       await models.update(model, 'settled', settled, updateId);
     },
     settle: (input) => settle(store, input),
-    async observe(input) {
-      const { project } = await readJsonBlob(store, input.project, PinnedProject);
-      return observe(store, input, project.rollout, project.task);
-    },
+    observe: (input) => observe(deps, input),
     writeVersion: (record) => writeVersion(store, parse(VersionRecord, record)),
     writeSlots: async (slots) => {
       await writeSlots(deps, parse(Slots, slots));
       deps.onSlots?.(slots.model);
     },
     writeQuarantine: (record) => writeQuarantine(store, record),
+    writeRelease: (record) => writeRelease(store, record),
+    recordRollout: (record) => recordRollout(store, record),
     recall: ({ model }) => recall(deps, model),
     watch: ({ model, everyMs }) => deps.schedule(model, everyMs),
   };

@@ -6,26 +6,18 @@ import { ModelName } from '../../contracts/artifact.ts';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { failedWith, parse } from '../../contracts/failures.ts';
 import type { Trigger } from '../../contracts/lifecycle.ts';
-import { Quarantine } from '../../contracts/model.ts';
 import type { ProjectSetup, Recalled } from '../../contracts/model.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import { setupOf } from '../../contracts/setup.ts';
 import { Package, Slots, VersionRecord } from '../../contracts/serving.ts';
-import { failpoint } from '../../infra/failpoint.ts';
-import { createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
+import { readJson, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { mergedBehind } from '../retrain/ledger.ts';
-import { currentKey, quarantineKey, versionKey } from './slots.ts';
+import { barredBecause } from './bars.ts';
+import { currentKey, versionKey } from './slots.ts';
 
 /** As many as the entity keeps in its state. */
 const versionsAtMost = 50;
-
-/** The first reason stands. */
-export async function writeQuarantine(store: Store, record: Quarantine & { model: string }): Promise<void> {
-  const { version, by, reason } = parse(Quarantine, record);
-  await createJson(store, quarantineKey(parse(ModelName, record.model), version), { version, by, reason });
-  await failpoint('deploy:barred');
-}
 
 export interface RecallDeps {
   store: Store;
@@ -46,8 +38,8 @@ export async function recall({ store, findLifecycle }: RecallDeps, model: string
     if (!record) continue;
     const { lifecycleId, package: stored } = record.value;
     const { onnx } = await readJsonBlob(store, stored, Package);
-    const barred = await readJson(store, quarantineKey(model, version), Quarantine);
-    versions.push({ version, lifecycleId, package: stored, onnx, quarantined: barred?.value.reason ?? null });
+    const quarantined = await barredBecause(store, model, version);
+    versions.push({ version, lifecycleId, package: stored, onnx, quarantined });
   }
   return {
     versions,

@@ -1,11 +1,10 @@
 /**
  * What the serving replicas report, read from the store: who is alive, what they have loaded, and
- * how a challenger does beside the champion.
+ * what they have counted.
  */
 import { Context } from '@temporalio/activity';
 import type { ObserveInput } from '../../contracts/activities.ts';
-import type { Rollout, Task } from '../../contracts/project.ts';
-import type { Observation } from '../../contracts/rollout.ts';
+import type { Task } from '../../contracts/project.ts';
 import { latencyBoundsMs, ReplicaStatus, Slots } from '../../contracts/serving.ts';
 import type { VersionCounters } from '../../contracts/serving.ts';
 import { readJson } from '../../infra/store/json.ts';
@@ -74,51 +73,19 @@ async function takenBack(
     : slots.reason;
 }
 
-/** Judges the challenger by what all live replicas counted since they loaded it. */
-export async function observe(
+/** Of all live replicas: what they counted of both versions since they loaded them, and why one cannot serve. */
+export async function countersOf(
   store: Store,
-  { model, version, champion, share }: ObserveInput,
-  limits: Rollout,
-  task: Task,
-): Promise<Observation> {
+  { model, version, champion }: Pick<ObserveInput, 'model' | 'version' | 'champion'>,
+) {
   const replicas = await liveReplicas(store);
   const states = replicas.flatMap(({ models }) => (models[model] ? [models[model]] : []));
   const counters = states.flatMap((state) => state.counters);
-  const seen = summed(counters.filter((one) => one.version === version));
-  const peer = summed(counters.filter((one) => one.version === champion));
-  const failed = states.flatMap((state) => state.failed).find((one) => one.version === version);
-  const enough = seen.rows >= limits.minRows;
-  const found = {
-    share,
-    rows: seen.rows,
-    requests: seen.requests,
-    errorRate: seen.requests > 0 ? seen.errors / seen.requests : null,
-    latencyRatio: enough ? ratio(percentile95(seen.latency), percentile95(peer.latency)) : null,
-    agreement: enough ? agreementOf(seen.agreement, task) : null,
+  return {
+    seen: summed(counters.filter((one) => one.version === version)),
+    peer: summed(counters.filter((one) => one.version === champion)),
+    failed: states.flatMap((state) => state.failed).find((one) => one.version === version)?.reason,
   };
-  const wrong = failed?.reason ?? complaint(found, limits);
-  const reason = wrong ?? describe(found, enough, limits);
-  return { ...found, healthy: wrong === undefined, reason };
-}
-
-type Found = Pick<Observation, 'errorRate' | 'latencyRatio' | 'agreement' | 'rows'>;
-
-function complaint({ errorRate, latencyRatio, agreement }: Found, limits: Rollout): string | undefined {
-  if (errorRate !== null && errorRate > limits.maxErrorRate) {
-    return `${(errorRate * 100).toFixed(1)} % of its requests fail, more than ${limits.maxErrorRate * 100} %`;
-  }
-  if (latencyRatio !== null && latencyRatio > limits.maxLatencyRatio) {
-    return `it is ${latencyRatio.toFixed(1)} times slower than the champion, more than ${limits.maxLatencyRatio}`;
-  }
-  if (agreement !== null && agreement < limits.minAgreement) {
-    return `it agrees with the champion by ${agreement.toFixed(2)} only, less than ${limits.minAgreement}`;
-  }
-  return undefined;
-}
-
-function describe({ rows, agreement }: Found, enough: boolean, limits: Rollout): string {
-  if (!enough) return `healthy so far, but ${rows} rows are too few to judge by (${limits.minRows})`;
-  return `healthy: ${rows} rows, agreement ${agreement === null ? 'unknown' : agreement.toFixed(2)}`;
 }
 
 function summed(counters: VersionCounters[]): Omit<VersionCounters, 'version'> {
@@ -140,20 +107,16 @@ function summed(counters: VersionCounters[]): Omit<VersionCounters, 'version'> {
   return total;
 }
 
-/** Upper bound of the bucket that holds the 95th percentile, in ms. Null when nothing was counted. */
-export function percentile95(latency: readonly number[]): number | null {
+/** Upper bound of the bucket that holds the percentile, in ms. Null when nothing was counted. */
+export function percentile(latency: readonly number[], share: number): number | null {
   const all = latency.reduce((sum, count) => sum + count, 0);
   if (all === 0) return null;
   let below = 0;
   for (const [i, count] of latency.entries()) {
     below += count;
-    if (below >= 0.95 * all) return latencyBoundsMs[i] ?? 2 * latencyBoundsMs.at(-1)!;
+    if (below >= share * all) return latencyBoundsMs[i] ?? 2 * latencyBoundsMs.at(-1)!;
   }
   return null;
-}
-
-function ratio(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? null : a / b;
 }
 
 /**

@@ -10,11 +10,11 @@ import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, readJson, readJsonBlob, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { approvalRecords, decisionsBefore } from '../approve/records.ts';
+import { barredBecause } from './bars.ts';
 
 export const versionKey = (model: string, version: number) => `models/${model}/versions/${version}.json`;
 export const currentKey = (model: string) => `models/${model}/current.json`;
 const slotsKey = (model: string, epoch: number) => `models/${model}/slots/${epoch}.json`;
-export const quarantineKey = (model: string, version: number) => `models/${model}/quarantine/${version}.json`;
 const spentKey = (requestId: string) => `spent/${requestId}.json`;
 
 export interface SlotsDeps {
@@ -81,8 +81,8 @@ async function checkSlots(store: Store, slots: Slots, current: Slots | undefined
     if (!slot) continue;
     requests.set(slot.version, await checkApproval(store, model, slot.version, slot.package.sha256));
     if (slot.version === current?.champion?.version && slot === champion) continue; // it stays where it is
-    if (await store.read(quarantineKey(model, slot.version)))
-      throw refused(model, slot.version, 'it is quarantined');
+    const barred = await barredBecause(store, model, slot.version);
+    if (barred !== null) throw refused(model, slot.version, `it is quarantined: ${barred}`);
     if (rollout === undefined && !(slot === champion && before.has(slot.version)))
       throw refused(model, slot.version, 'it was never the champion, and no rollout brings it');
   }

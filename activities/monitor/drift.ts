@@ -19,13 +19,23 @@ export async function driftOf(
   const watched = made.reference.filter(({ name }) => name !== output || made.signature.classes.length <= 2);
   const drifts: Drift[] = [];
   for (const reference of watched) {
-    const column = quoteIdentifier(`${reference.name === output ? 'out' : 'in'}_${reference.name}`);
-    const counted = await db.rows<{ bin: number | null; n: number }>(
-      `SELECT ${binOf(reference, column)} AS bin, count(*) AS n FROM predictions WHERE ${log.within(window)} GROUP BY bin`,
-    );
-    drifts.push(compare(reference, counted));
+    const column = `${reference.name === output ? 'out' : 'in'}_${reference.name}`;
+    drifts.push(await columnDrift(db, `predictions WHERE ${log.within(window)}`, column, reference));
   }
   return drifts;
+}
+
+/** @param from what follows FROM in SQL */
+export async function columnDrift(
+  db: DuckDb,
+  from: string,
+  column: string,
+  reference: ReferenceColumn,
+): Promise<Drift> {
+  const counted = await db.rows<{ bin: number | null; n: number }>(
+    `SELECT ${binOf(reference, quoteIdentifier(column))} AS bin, count(*) AS n FROM ${from} GROUP BY bin`,
+  );
+  return compare(reference, counted);
 }
 
 /** Bin index, null for a missing value. Categories the reference never saw are in the last bin. */

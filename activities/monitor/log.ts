@@ -62,11 +62,15 @@ async function files(store: Store, prefix: string, first: string, last: string):
   for await (const { key } of store.list(prefix)) {
     const day = key.slice(prefix.length, prefix.length + 10);
     if (day < first || day > last) continue;
-    // A file that was listed may have become part of a larger one since: another try sees that one.
-    paths.push(await store.localKey(key).catch(again));
+    paths.push(await logFile(store, key));
     Context.current().heartbeat({ files: paths.length });
   }
   return paths;
+}
+
+/** A file that was listed may have become part of a larger one since: another try sees that one. */
+export function logFile(store: Store, key: string): Promise<string> {
+  return store.localKey(key).catch(again);
 }
 
 function again(error: unknown): never {
@@ -74,6 +78,7 @@ function again(error: unknown): never {
   throw error;
 }
 
-function parquet(paths: string[]): string {
+/** What follows FROM in SQL. */
+export function parquet(paths: readonly string[]): string {
   return `read_parquet([${paths.map(quoteLiteral).join(', ')}], union_by_name = true)`;
 }

@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { appendFile, readFile, rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { hasCode } from '../../infra/errno.ts';
+import { release } from '../../client/rollout.ts';
 import { failpoints } from '../../infra/faults.ts';
 import { january } from '../support/stage.ts';
 import { until } from '../support/until.ts';
@@ -85,6 +86,12 @@ async function live(): Promise<void> {
   await insist(async () => {
     const answer = await town.esteira.rollback('canaried', 'bob', 'a drill');
     town.acknowledge({ kind: 'rollback', model: 'canaried', by: 'bob', answer });
+  });
+  await insist(async () => {
+    const { versions = [] } = (await town.esteira.describe('canaried')) ?? {};
+    const barred = versions.findLast(({ quarantined }) => quarantined !== null);
+    const reason = `a drill, after ${asked}`;
+    if (barred) await release(town.esteira, 'canaried', { version: barred.version, by: 'bob', reason });
   });
 }
 

@@ -2,6 +2,7 @@
  * What users do, several at once and not always well: triggers, decisions, predictions, labels, rollbacks,
  * cancellations, messages that are forged, and input that is bad. Whatever is answered is written down.
  */
+import { release, sayToRollout } from '../../client/rollout.ts';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { Trigger } from '../../contracts/lifecycle.ts';
 import { approvalWorkflowId, modelWorkflowId, taskQueues } from '../../contracts/search.ts';
@@ -85,6 +86,20 @@ async function rollback(town: Town, [which]: Dice): Promise<void> {
   town.acknowledge({ kind: 'rollback', model, by: 'bob', answer });
 }
 
+/** To the end, or back; nobody is left waiting in a pause, which only a person ends. */
+async function steer(town: Town, [which, how, bars]: Dice): Promise<void> {
+  const model = pick(modelNames, which);
+  const said = { by: 'cy', reason: 'chaos', ...(how < 0.5 && { quarantine: bars < 0.5 }) };
+  await sayToRollout(town.esteira, model, how < 0.5 ? 'abort' : 'promote', said);
+}
+
+async function letGo(town: Town, [which]: Dice, n: number): Promise<void> {
+  const model = pick(modelNames, which);
+  const { versions = [] } = (await town.esteira.describe(model)) ?? {};
+  const barred = versions.findLast(({ quarantined }) => quarantined !== null);
+  if (barred) await release(town.esteira, model, { version: barred.version, by: 'cy', reason: `chaos ${n}` });
+}
+
 async function cancel(town: Town, [which]: Dice): Promise<void> {
   const lifecycleId = (await town.esteira.describe(pick(modelNames, which)))?.inFlight?.lifecycleId;
   if (!lifecycleId) return;
@@ -144,4 +159,6 @@ export const users = {
   tick,
   forge,
   refuse,
+  steer,
+  release: letGo,
 } satisfies Partial<Record<Act, Doing>>;

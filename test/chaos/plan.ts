@@ -17,6 +17,8 @@ const perMinute = {
   ...{ failpoint: 18, killWorker: 1.2, killServing: 0.8, killTemporal: 0.6, killTrainer: 0.8 },
   ...{ stopWorker: 0.7, stopServing: 0.5, stopTemporal: 0.4, stopTrainer: 0.5, skewClock: 0.3 },
   ...{ reset: 1, terminate: 0.8, pauseActivity: 0.5, resetActivity: 0.8 },
+  // What users do since 0.4.0: last, so that older seeds plan the rest as they did.
+  ...{ steer: 2, release: 1 },
 } as const;
 export type Act = keyof typeof perMinute;
 

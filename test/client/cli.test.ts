@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { until } from '../support/until.ts';
 
 const program = fileURLToPath(new URL('../../client/esteira.mjs', import.meta.url));
 const row = '{"price": 80, "items": 2, "channel": "app", "ordered_at": "2001-02-01 10:00:00"}';
@@ -49,6 +50,11 @@ async function project(name: string, ...edits: [from: string, to: string][]): Pr
   await writeFile(file, text);
   return folder;
 }
+
+/** An hour of shadow, so that there is time to talk to it. */
+const slowly: [string, string][] = [
+  ['rollout:', 'rollout:\n  strategy: shadow-then-canary\n  shadow: { share: 0.5, bake: 1h }'],
+];
 
 function askPeople(deadline: string): [string, string] {
   const policy = `policy: people, need: { risk: 1 }, people: { risk: [ana] }, deadline: ${deadline}`;
@@ -98,6 +104,42 @@ test('a second version takes the first one’s place, and a rollback gives it ba
   assert.deepEqual([again.code, again.json().outcome.version], [0, 2], again.stderr);
   const back = await esteira('rollback', 'orders', '--reason', 'a drill', '--json');
   assert.deepEqual([back.code, back.json().version], [0, 1]);
+});
+
+test('a rollout is watched, paused and taken back; its version barred, and released', async () => {
+  const folder = await project('steered', ...slowly);
+  assert.equal((await esteira('run', folder, '--wait')).code, 0);
+  const [run] = [(await esteira('run', folder, '--json')).json()];
+  assert.equal(run.status, 'started');
+  const status = () => esteira('rollout', 'status', 'steered', '--json').then((ran) => ran.json());
+  await until(
+    async () => (await status()).view?.steps[0].state === 'now' && (await status()).view.leftMs > 0,
+  );
+  const say = (verb: string, ...more: string[]) =>
+    esteira('rollout', verb, 'steered', '--as', 'ana', '--reason', 'a drill', ...more);
+  assert.match((await say('pause')).stdout, /^pause, heard: the bake time stands still/);
+  const again = await say('pause', '--json');
+  assert.deepEqual([again.code, again.json().code], [3, 'already']);
+  const shown = await esteira('rollout', 'status', 'steered');
+  assert.match(
+    shown.stdout,
+    /paused; serves unseen, beside the champion, on 50 % of the requests\n {2}▸ unseen/,
+  );
+  assert.match(shown.stdout, /ana {2}pause {2}a drill/);
+  assert.equal((await say('resume')).code, 0);
+  assert.equal((await say('abort', '--quarantine')).code, 0);
+  await until(async () => (await status()).kind === 'over');
+  assert.equal((await status()).record.outcome.status, 'rolled-back');
+  const late = await say('promote');
+  assert.deepEqual([late.code, late.stdout], [3, 'refused (closed): no rollout of steered is under way\n']);
+  assert.match(
+    (await esteira('show', 'steered/2')).stdout,
+    /rolled-back on .*[^]*quarantined by ana: ana aborted it/,
+  );
+  const free = () => esteira('release', 'steered/2', '--reason', 'it was a drill', '--as', 'bo');
+  assert.match((await free()).stdout, /^version 2 of steered is barred no more/);
+  assert.equal((await free()).code, 3);
+  assert.match((await esteira('show', 'steered/2')).stdout, /released by bo: it was a drill/);
 });
 
 test('people decide: a refusal is 3, a rejected run 4', async () => {
@@ -151,6 +193,8 @@ test('what is not there is 1 and one sentence, in words or in JSON', async () =>
     [['show', 'nobody'], /^no model nobody was ever run; .*\n$/],
     [['trigger', 'nobody', '--reason', 'x'], /^no model nobody was ever run; .*\n$/],
     [['rollback', 'nobody', '--reason', 'x'], /^no model nobody was ever run\n$/],
+    [['rollout', 'status', 'nobody'], /^no model nobody was ever run; .*\n$/],
+    [['release', 'nobody/1', '--reason', 'x'], /^no model nobody was ever run\n$/],
     [['show', 'orders/99'], /^orders has no version 99; .*\n$/],
     [['watch', 'nobody/1'], /^lifecycle\/nobody\/1 was never started; .*\n$/],
     [['cancel', 'orders/1'], /^lifecycle\/orders\/1 is over already \(deployed\); .*\n$/],
@@ -180,6 +224,8 @@ test('wrong usage is 2, and says what would be right', async () => {
     [['run'], /missing required argument 'project'/],
     [['run', root, '--until', 'yesterday'], /'yesterday' is invalid\. Give ISO 8601/],
     [['approve', 'a/1'], /required option '--reason <text>' not specified/],
+    [['rollout', 'pause', 'orders'], /required option '--reason <text>' not specified/],
+    [['release', 'orders', '--reason', 'x'], /Give model and number, such as flights\/3/],
     [['predict', 'orders'], /give one row as JSON, or --file/],
     [['predict', 'orders', '{bad'], /It is not JSON/],
     [['ls', '--limit', '0'], /whole number from 1/],

@@ -149,6 +149,12 @@ const faults: { name: string; text: string; at: string; says: (string | RegExp)[
     says: ['gates.rocauc is no metric of binary-classification, did you mean roc_auc?'],
   },
   {
+    name: 'a loss that is not of the task',
+    text: edited('rollout:', 'rollout:\n  quality: { loss: relative-error }'),
+    at: 'relative-error',
+    says: ['rollout.quality.loss is relative-error, no loss of binary-classification; known: brier, error'],
+  },
+  {
     name: 'a gate without a bound',
     text: edited('{ min: 0.6, notWorseThanChampionBy: 0.02 }', '{}'),
     at: 'roc_auc',

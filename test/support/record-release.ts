@@ -12,6 +12,7 @@ import { WithStartWorkflowOperation } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { checkpointKey, CheckpointRecord } from '../../activities/train/checkpoints.ts';
 import { reproduce } from '../../client/reproduce.ts';
+import { release as letGo, sayToRollout } from '../../client/rollout.ts';
 import { pinnedSetup } from '../../client/setup.ts';
 import { modelWorkflowId, searchWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { readJson } from '../../infra/store/json.ts';
@@ -102,6 +103,22 @@ async function rollouts(): Promise<void> {
   await record('rolled-back', second, 'rollout/rolled/2', 'model/rolled', `monitor/rolled/${january.until}`);
 }
 
+/** Unseen beside the champion, paused, and taken back by a person. */
+async function steered(): Promise<void> {
+  const shadow = { strategy: 'shadow-then-canary' as const, shadow: { share: 0.5, bake: '1h' } };
+  const folders = await belt.project('steered', { rollout: { ...canary, ...shadow } });
+  await esteira.outcome(await belt.start(folders));
+  const second = await belt.start(folders);
+  await until(async () => (await esteira.describe('steered'))?.slots?.challenger?.shadow === 0.5);
+  await record('mid-shadow', second, 'rollout/steered/2', 'model/steered');
+  await sayToRollout(esteira, 'steered', 'pause', { by: 'ana', reason: 'a drill' });
+  await record('paused', 'rollout/steered/2');
+  await sayToRollout(esteira, 'steered', 'abort', { by: 'ana', reason: 'a drill', quarantine: true });
+  assert.equal((await esteira.outcome(second)).status, 'rolled-back');
+  await letGo(esteira, 'steered', { version: 2, by: 'ana', reason: 'it was a drill' });
+  await record('released', second, 'rollout/steered/2', 'model/steered');
+}
+
 /** Trials under way and done, and the version that they made, once more. */
 async function searches(): Promise<void> {
   const trainer = { backend: 'onnx' as const, epochs: 60, patience: 60, batchSize: 32 };
@@ -168,7 +185,16 @@ async function continued(): Promise<void> {
 }
 
 try {
-  await Promise.all([approval(), training(), rollouts(), continued(), searches(), reuses(), queues()]);
+  await Promise.all([
+    approval(),
+    training(),
+    rollouts(),
+    continued(),
+    searches(),
+    reuses(),
+    queues(),
+    steered(),
+  ]);
 } finally {
   await belt.close();
 }

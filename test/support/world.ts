@@ -15,6 +15,7 @@ import type { AllActivities } from '../../contracts/activities.ts';
 import type { ApprovalRecord } from '../../contracts/approval.ts';
 import type { LifecyclePlan, Output } from '../../contracts/lifecycle.ts';
 import type { Disposition, TriggerRequest } from '../../contracts/model.ts';
+import type { RolloutRecord } from '../../contracts/rollout.ts';
 import { taskQueues } from '../../contracts/search.ts';
 import type { Slots, VersionRecord } from '../../contracts/serving.ts';
 import { readConfig } from '../../infra/config.ts';
@@ -41,6 +42,7 @@ export interface Told {
   slots: Slots[];
   versions: VersionRecord[];
   records: ApprovalRecord[];
+  rollouts: RolloutRecord[];
   dispositions: { request: TriggerRequest; disposition: Disposition }[];
 }
 
@@ -65,7 +67,7 @@ export async function openWorld(limits: Record<string, number> = {}): Promise<Wo
   // Not the library's own way to start one, which gives it five seconds.
   const server = await startDevServer({ home, cacheHome, settings: limits });
   const env = await TestWorkflowEnvironment.createFromExistingServer({ address: server.address });
-  const told: Told = { slots: [], versions: [], records: [], dispositions: [] };
+  const told: Told = { slots: [], versions: [], records: [], rollouts: [], dispositions: [] };
   return {
     env,
     told,
@@ -161,6 +163,8 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     writeVersion: async (record) => void told.versions.push(record),
     writeSlots: async (slots) => void told.slots.push(slots),
     writeQuarantine: async () => {},
+    writeRelease: async () => ({ barred: null }),
+    recordRollout: async (record) => void told.rollouts.push(record),
     recall: async () => ({
       ...{ lifecycles: 0, versions: [], nextVersion: 1, slots: null, inFlight: null, waiting: [] },
     }),

@@ -146,6 +146,8 @@ test('a step of a rollout counts once, and one that was delayed does not undo a 
     assert.notDeepEqual(first, second);
     const promoted = await shift(3, 0, 'champion');
     assert.deepEqual(await shift(3, 0, 'champion'), promoted, 'also after the last');
+    const other = (await shift(3, 0, 'none')) as { accepted: boolean };
+    assert.equal(other.accepted, false, 'what a reset made of the same step is another');
   }));
 
 test('a rollout that gives up, heard once more after a reset, leaves its successor the slot (seed 102)', () => {

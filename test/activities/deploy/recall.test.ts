@@ -1,7 +1,8 @@
 /** A model whose server lost its state goes on from the store: no number, no epoch is given twice. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { recall, writeQuarantine } from '../../../activities/deploy/recall.ts';
+import { writeQuarantine } from '../../../activities/deploy/bars.ts';
+import { recall } from '../../../activities/deploy/recall.ts';
 import { writeVersion } from '../../../activities/deploy/slots.ts';
 import { Slots } from '../../../contracts/serving.ts';
 import { createJson, readJson } from '../../../infra/store/json.ts';

@@ -1,12 +1,12 @@
 /** How a challenger is judged by what replicas report. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { agreementOf, observe, percentile95, settle } from '../../../activities/deploy/replicas.ts';
-import { Rollout } from '../../../contracts/project.ts';
+import { observe } from '../../../activities/deploy/observe.ts';
+import { agreementOf, percentile, settle } from '../../../activities/deploy/replicas.ts';
 import { latencyBoundsMs } from '../../../contracts/serving.ts';
 import type { ReplicaStatus, VersionCounters } from '../../../contracts/serving.ts';
 import { createJson } from '../../../infra/store/json.ts';
-import { openBench } from '../../support/stage.ts';
+import { openBench, project } from '../../support/stage.ts';
 
 const sums = (pairs: [number, number][]): VersionCounters['agreement'] => ({
   n: pairs.length,
@@ -29,14 +29,14 @@ test('agreement is the concordance: scale and level count, and a constant agrees
   assert.equal(agreementOf({ ...sums([]), n: 4, same: 3 }, 'multiclass-classification'), 0.75);
 });
 
-test('the 95th percentile is the upper bound of its bucket', () => {
+test('a percentile is the upper bound of its bucket', () => {
   const latency = latencyBoundsMs.map(() => 0).concat(0);
-  assert.equal(percentile95(latency), null);
-  latency[1] = 95;
-  latency[4] = 5;
-  assert.equal(percentile95(latency), 1);
-  latency[4] = 6;
-  assert.equal(percentile95(latency), 10);
+  assert.equal(percentile(latency, 0.99), null);
+  latency[1] = 99;
+  latency[4] = 1;
+  assert.equal(percentile(latency, 0.99), 1);
+  latency[4] = 2;
+  assert.equal(percentile(latency, 0.99), 10);
 });
 
 function counters(version: number, change: Partial<VersionCounters> = {}): VersionCounters {
@@ -55,9 +55,8 @@ async function judged(challenger: Partial<VersionCounters>, at = new Date().toIS
     models: { m: { epoch: 3, loaded: [1, 2], failed: [], counters: [counters(1), counters(2, challenger)] } },
   };
   await createJson(bench.store, 'replicas/r1.json', status);
-  const artifact = { uri: 'x', sha256: 'a'.repeat(64), bytes: 1, mediaType: 'x' };
-  const input = { project: artifact, model: 'm', version: 2, champion: 1, epoch: 3, share: 0.1 };
-  const seen = await observe(bench.store, input, Rollout.parse({}), 'binary-classification');
+  const input = { model: 'm', version: 2, champion: 1, epoch: 3, share: 0.1 };
+  const seen = await observe(bench.deps, { project: await bench.pin(project()), ...input });
   await bench.close();
   return seen;
 }

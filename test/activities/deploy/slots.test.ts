@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createApprove } from '../../../activities/approve/index.ts';
 import { writeSlots, writeVersion } from '../../../activities/deploy/slots.ts';
-import { writeQuarantine } from '../../../activities/deploy/recall.ts';
+import { writeQuarantine } from '../../../activities/deploy/bars.ts';
 import type { z } from 'zod';
 import type { ApprovalRecord, Subject, Verdict } from '../../../contracts/approval.ts';
 import { failedWith } from '../../../contracts/failures.ts';

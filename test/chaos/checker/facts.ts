@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { ApprovalRecord } from '../../../contracts/approval.ts';
 import { Instant } from '../../../contracts/artifact.ts';
-import { Quarantine } from '../../../contracts/model.ts';
+import { Bar, Quarantine } from '../../../contracts/model.ts';
+import { RolloutRecord } from '../../../contracts/rollout.ts';
 import { Trigger } from '../../../contracts/lifecycle.ts';
 import { PinnedProject } from '../../../contracts/project.ts';
 import { Package, ReplicaStatus, Slots, VersionRecord } from '../../../contracts/serving.ts';
@@ -31,6 +32,8 @@ export const kinds = {
   slots: [/^models\/([^/]+)\/slots\/(\d+)\.json$/, Slots],
   versions: [/^models\/([^/]+)\/versions\/(\d+)\.json$/, VersionRecord],
   quarantine: [/^models\/([^/]+)\/quarantine\/(\d+)\.json$/, Quarantine],
+  bars: [/^models\/([^/]+)\/quarantine\/(\d+)\/\d+\.json$/, Bar],
+  rollouts: [/^models\/([^/]+)\/rollouts\/(\d+)\/[^/]+\.json$/, RolloutRecord],
   approvals: [/^approvals\/([^/]+\/\d+)\/(\d+)\.json$/, ApprovalRecord],
   spent: [/^spent\/([^/]+\/\d+)\.json$/, Spent],
   events: [/^events\/([^/]+)\/.+\.json$/, LedgerEntry],

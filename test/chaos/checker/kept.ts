@@ -42,7 +42,9 @@ function triggers(evidence: Evidence): Breach[] {
 
 function rows(evidence: Evidence): Breach[] {
   const { breaches, demand } = breachesOf('I5');
-  const predictions = grouped(evidence.predictions, ({ model, id }) => `${model} ${id}`);
+  // What was asked beside, for comparison, nobody was answered with.
+  const answers = evidence.predictions.filter(({ route }) => route !== 'shadow');
+  const predictions = grouped(answers, ({ model, id }) => `${model} ${id}`);
   const labels = new Set(evidence.labels.map(({ model, id }) => `${model} ${id}`));
   for (const one of evidence.acknowledged) {
     if (one.kind === 'prediction') {

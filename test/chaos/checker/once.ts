@@ -128,8 +128,8 @@ function isGoodbye({ type, about }: Run['events'][number]): boolean {
 function rows(evidence: Evidence): Breach[] {
   const { breaches, demand } = breachesOf('I4');
   const stored = evidence.predictions.filter(({ asked }) => asked !== undefined);
-  for (const copies of grouped(stored, ({ model, id, loggedAt, ms }) =>
-    [model, id, loggedAt, ms].join(' '),
+  for (const copies of grouped(stored, ({ model, id, version, loggedAt, ms }) =>
+    [model, id, version, loggedAt, ms].join(' '),
   ).values()) {
     const { model, id } = copies[0]!;
     demand(

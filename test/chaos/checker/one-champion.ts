@@ -68,7 +68,10 @@ function actedOn(evidence: Evidence): Breach[] {
   for (const rows of alike.values()) {
     const { model, epoch, route, version, digest, id } = rows[0]!;
     const then = slots.get(model)?.find((one) => one.epoch === epoch);
-    const held = then && inSlots(then).find(({ slot }) => slot === route);
+    // Asked beside the one that answered: either of the two.
+    const held =
+      then &&
+      inSlots(then).find((one) => (route === 'shadow' ? one.version === version : one.slot === route));
     demand(
       held?.version === version && held.digest === digest,
       `${rows.length} predictions of ${model} came from version ${version} as ${route} of epoch ${epoch}, which it was not`,

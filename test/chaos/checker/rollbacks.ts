@@ -1,11 +1,11 @@
 /** I12: going back ends on a version that was approved and served before; what was barred never serves again. */
 import type { Slots } from '../../../contracts/serving.ts';
 import { approvalFaults } from './approved.ts';
-import { breachesOf } from './breach.ts';
+import { breachesOf, same } from './breach.ts';
 import type { Breach } from './breach.ts';
 import type { Evidence } from './evidence.ts';
 import { all, byRollout, changes, inSlots, slotsByModel } from './facts.ts';
-import { allActivities, resultOf } from './history.ts';
+import { allActivities, resultOf, startedWith } from './history.ts';
 
 export function rollbacks(evidence: Evidence): Breach[] {
   const { breaches, demand } = breachesOf('I12');
@@ -14,11 +14,11 @@ export function rollbacks(evidence: Evidence): Breach[] {
   for (const [model, history] of slotsByModel(evidence)) {
     for (const { before, after } of changes(history)) {
       for (const { version, slot } of inSlots(after)) {
-        const since = barred.get(`${model} ${version}`);
+        const since = barredSince(barred.get(`${model} ${version}`) ?? [], after.at);
         // One that is in its slot when it is barred stays there until a change takes it out.
         const stays = before?.[slot]?.version === version;
         demand(
-          since === undefined || since > after.at || stays,
+          since === undefined || stays,
           `version ${version} of ${model} is ${slot} at epoch ${after.epoch}, and was barred at ${since}`,
         );
       }
@@ -32,7 +32,7 @@ export function rollbacks(evidence: Evidence): Breach[] {
         );
     }
   }
-  return [...breaches, ...asTold(evidence, quarantined)];
+  return [...breaches, ...asTold(evidence, quarantined), ...evidenceFiled(evidence)];
 }
 
 /** Somebody took something back, or a rollout gave up its challenger. */
@@ -91,15 +91,49 @@ function asTold(evidence: Evidence, quarantined: Set<string>): Breach[] {
   return breaches;
 }
 
-/** When each version was barred, as the entity's history has it: the files bear no time. */
-function barredAt(evidence: Evidence): Map<string, string> {
-  const barred = new Map<string, string>();
-  for (const { type, outcome, input, endedAt } of allActivities(evidence)) {
-    if (type !== 'writeQuarantine' || outcome !== 'completed' || endedAt === null) continue;
+interface Turn {
+  at: string;
+  barred: boolean;
+}
+
+/** When each version was barred and let go, as the entity's history has it: the files bear no time. */
+function barredAt(evidence: Evidence): Map<string, Turn[]> {
+  const turns = new Map<string, Turn[]>();
+  for (const { type, outcome, input, result, endedAt } of allActivities(evidence)) {
+    if (!/^write(Quarantine|Release)$/.test(type) || outcome !== 'completed' || endedAt === null) continue;
     const { model, version } = input as { model?: string; version?: number };
+    const barred = type === 'writeQuarantine' || (result as { barred?: string | null }).barred !== null;
     const key = `${model} ${version}`;
-    const known = barred.get(key);
-    if (known === undefined || endedAt < known) barred.set(key, endedAt);
+    turns.set(key, [...(turns.get(key) ?? []), { at: endedAt, barred }]);
   }
-  return barred;
+  return turns;
+}
+
+/** @returns since when it was barred at that moment, if it was */
+function barredSince(turns: readonly Turn[], moment: string): string | undefined {
+  let since: string | undefined;
+  for (const { at, barred } of turns.toSorted((a, b) => a.at.localeCompare(b.at))) {
+    if (at > moment) break;
+    since = barred ? (since ?? at) : undefined;
+  }
+  return since;
+}
+
+/** What a rollout gave back is what was filed of it: who reads later why, reads all that was seen. */
+function evidenceFiled(evidence: Evidence): Breach[] {
+  const { breaches, demand } = breachesOf('I12');
+  const filed = all(evidence, 'rollouts');
+  for (const run of evidence.runs.filter(
+    ({ type, status }) => type === 'rollout' && status === 'COMPLETED',
+  )) {
+    if (startedWith(run)['traffic'] === undefined) continue; // before 0.4.0
+    const [, model, version] = run.workflowId.split('/');
+    const told = resultOf(run);
+    demand(
+      filed.some((one) => one.of === model && one.part === version && same(one.value.outcome, told)),
+      `version ${version} of ${model} ended its rollout, and what was seen of it is not on file`,
+      told,
+    );
+  }
+  return breaches;
 }

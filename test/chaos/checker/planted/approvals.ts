@@ -197,4 +197,12 @@ export const approvalPlants: Plant[] = [
       run(e, 'rollout/alone/3').events.at(-1)!.about['result'] = [result];
     },
   },
+  {
+    invariant: 'I12',
+    what: 'a rollout whose evidence was lost',
+    plant(e) {
+      const keys = Object.keys(e.objects).filter((key) => key.startsWith('models/alone/rollouts/3/'));
+      for (const key of keys) delete e.objects[key];
+    },
+  },
 ];
