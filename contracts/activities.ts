@@ -18,6 +18,7 @@ import type {
 } from './model.ts';
 import type { RetrainAnswer, TickSummary } from './monitor.ts';
 import type { Observation } from './rollout.ts';
+import type { ScoreActivities } from './score.ts';
 import type { Slots, VersionRecord } from './serving.ts';
 
 /** A verdict on record. */
@@ -126,6 +127,7 @@ export interface TrackActivities {
 
 export type AllActivities = StageActivities &
   TrackActivities &
+  ScoreActivities &
   SearchActivities &
   QueueActivities &
   ApproveActivities &

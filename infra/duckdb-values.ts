@@ -1,7 +1,6 @@
 /** DuckDB's values as JavaScript has them: one by one for rows, as whole typed arrays for columns. */
-import { DuckDBTypeId, JSDuckDBValueConverter } from '@duckdb/node-api';
+import { DuckDBDataChunk, DuckDBTypeId, FLOAT, JSDuckDBValueConverter } from '@duckdb/node-api';
 import type {
-  DuckDBDataChunk,
   DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBTimestampTZValue,
@@ -57,6 +56,26 @@ export function columnOf(chunk: DuckDBDataChunk, index: number): Column {
   if (wholeTypes.has(typeId)) return wholeColumn(chunk, index, items, validity);
   if (typeId === DuckDBTypeId.DECIMAL) return numbers(chunk, index);
   return chunk.convertColumnValues(index, plainValue).map(asText);
+}
+
+/** @param values row-major, `width` a row; what is not finite is null */
+export function floatChunk(values: Float32Array, width: number): DuckDBDataChunk {
+  const rows = values.length / width;
+  const chunk = DuckDBDataChunk.create(
+    Array.from({ length: width }, () => FLOAT),
+    rows,
+  );
+  for (let column = 0; column < width; column++) {
+    const vector = chunk.getColumnVector(column);
+    const { items } = vector as unknown as { items: Float32Array };
+    for (let row = 0; row < rows; row++) {
+      const value = values[row * width + column]!;
+      if (Number.isFinite(value)) items[row] = value;
+      else vector.setItem(row, null);
+    }
+    vector.flush();
+  }
+  return chunk;
 }
 
 interface RawVector {
