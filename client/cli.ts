@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addApproveCommands } from './commands/approve.ts';
+import { addImportCommand } from './commands/import.ts';
 import { addModelCommands } from './commands/model.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addReplayCommand } from './commands/replay.ts';
@@ -30,6 +31,7 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 3 a gate or check said no, 4 rejecte
 addStackCommands(program);
 addProjectCommands(program);
 addRunCommands(program);
+addImportCommand(program);
 addApproveCommands(program);
 addModelCommands(program);
 addScoreCommand(program);

@@ -101,7 +101,7 @@ async function filesOf(db: DuckDb, root: string, name: string, source: Source): 
  *
  * @returns DuckDB's words, with the line's number, or undefined when every line reads
  */
-async function faultyLine(db: DuckDb, list: string, options: string): Promise<string | undefined> {
+export async function faultyLine(db: DuckDb, list: string, options: string): Promise<string | undefined> {
   try {
     const header = await db.rows<{ column_name: string }>(
       `DESCRIBE SELECT * FROM read_csv([${list}]${options}, ignore_errors = true, all_varchar = true)`,

@@ -16,7 +16,7 @@ import { canonicalJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { FooterFault, readFooter } from '../ingest/parquet-footer.ts';
 import { ScreenFault, screenContent } from '../ingest/screen.ts';
-import { csvOptions, delimiterOf, firstLines } from '../ingest/sources.ts';
+import { csvOptions, delimiterOf, faultyLine, firstLines } from '../ingest/sources.ts';
 import { misfitSql, refuseColumns, refuseMisfit, stagedSql } from './columns.ts';
 import type { FileColumn } from './columns.ts';
 import { unreadable } from './inputs.ts';
@@ -64,7 +64,10 @@ async function readText(
   const { store, db, folder, request, signature } = reading;
   const list = quoteLiteral(path);
   const plain = format === 'csv' ? `read_csv(${list}${csvOptions(request, path)}` : `read_json(${list}`;
-  const columns = await reasoned(name, () => describe(db, `${plain})`));
+  const columns = await reasoned(name, () => describe(db, `${plain})`)).catch(async (error: unknown) => {
+    const line = format === 'csv' && (await faultyLine(db, list, csvOptions(request, path)));
+    throw line ? unreadable(name, line) : error;
+  });
   // What the model takes is read as text and cast here: a guess from the first rows is no type.
   const taken = columns.map((column) => ({ ...column, type: takenAs(column, signature) ?? column.type }));
   refuseColumns(name, taken, signature, request);

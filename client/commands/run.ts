@@ -145,7 +145,11 @@ async function list(esteira: Esteira, model: string | undefined, options: { limi
   say(options.json ?? false, rows, text);
 }
 
-async function afterStart(esteira: Esteira, disposition: Disposition, options: RunOptions): Promise<void> {
+export async function afterStart(
+  esteira: Esteira,
+  disposition: Disposition,
+  options: Pick<RunOptions, 'json' | 'wait'>,
+): Promise<void> {
   const { json = false, wait } = options;
   if (wait && disposition.status === 'started') return toEnd(esteira, disposition.lifecycleId, json);
   if (wait && disposition.status === 'merged') {
