@@ -45,7 +45,9 @@ export async function prepareImported(work: ImportedWork, imported: Imported): P
   const plan = { task, columns: offered, order, output, classes: seen };
   const { signature, packaged } = adopted(await readFile(await deps.store.localPath(imported.model)), plan);
   const number = labelNumberSql(task, label, type, signature.classes);
-  const kept = await db.run(`CREATE TABLE ordered AS SELECT * FROM ${source} WHERE ${number} IS NOT NULL`);
+  await db.run(`CREATE TABLE ordered AS SELECT * FROM ${source} WHERE ${number} IS NOT NULL`);
+  const [counted] = await db.rows<{ n: number }>('SELECT count(*) AS n FROM ordered');
+  const kept = counted!.n;
   const raw = dataset.columns.map(({ name }) => quoteIdentifier(name)).join(', ');
   const writer = (doing: string) => ({
     ...{ db, folder, store: deps.store },
