@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addApproveCommands } from './commands/approve.ts';
+import { addExportCommand } from './commands/export.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addModelCommands } from './commands/model.ts';
 import { addProjectCommands } from './commands/project.ts';
@@ -35,6 +36,7 @@ addImportCommand(program);
 addApproveCommands(program);
 addModelCommands(program);
 addScoreCommand(program);
+addExportCommand(program);
 addExperimentCommands(program);
 addTrainingCommands(program);
 addReplayCommand(program);
