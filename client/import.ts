@@ -5,6 +5,7 @@
  * it again, for it believes nobody.
  */
 import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { ImportOrigin } from '../contracts/imported.ts';
 import type { PinnedProject } from '../contracts/project.ts';
 import { sha256 } from '../infra/digest.ts';
@@ -37,7 +38,13 @@ export async function pinImport(store: Store, path: string, options: ImportOptio
   const bytes = await readFile(file);
   const producer = refusing(file, () => producerOf(bytes));
   const origin: ImportOrigin = {
-    ...{ file: path, sha256: sha256(bytes), bytes: size, by: options.by, at: new Date().toISOString() },
+    ...{
+      file: resolve(path),
+      sha256: sha256(bytes),
+      bytes: size,
+      by: options.by,
+      at: new Date().toISOString(),
+    },
     producer,
     ...(mlflow && { mlflow }),
   };
