@@ -45,6 +45,7 @@ export async function startScore(
       workflowId: scoreId,
       taskQueue: taskQueues.cpu,
       args: [request],
+      searchAttributes: { EsteiraModel: [model], EsteiraVersion: [version] },
       staticSummary: `${model}/${version} over ${input.slice(-100)}`,
     });
   } catch (error) {

@@ -5,6 +5,7 @@ import type {
   DuckDBDecimalValue,
   DuckDBTimestampTZValue,
   DuckDBValueConverter,
+  DuckDBVector,
 } from '@duckdb/node-api';
 
 /**
@@ -55,6 +56,7 @@ export function columnOf(chunk: DuckDBDataChunk, index: number): Column {
   const { typeId } = chunk.getColumnVector(index).type;
   if (wholeTypes.has(typeId)) return wholeColumn(chunk, index, items, validity);
   if (typeId === DuckDBTypeId.DECIMAL) return numbers(chunk, index);
+  if (typeId === DuckDBTypeId.VARCHAR) return texts(chunk.getColumnVector(index));
   return chunk.convertColumnValues(index, plainValue).map(asText);
 }
 
@@ -146,6 +148,13 @@ function fillNulls(values: Float32Array | Float64Array, validity: Validity): voi
 function exactNumber(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
+}
+
+/** One by one, without a converter between, which would cost as much again. */
+function texts(vector: DuckDBVector): (string | null)[] {
+  const column = Array.from<string | null>({ length: vector.itemCount });
+  for (let row = 0; row < column.length; row++) column[row] = vector.getItem(row) as string | null;
+  return column;
 }
 
 /** DuckDB's infinite timestamps lie outside of what a Date can hold. */

@@ -1,9 +1,12 @@
 /** Batch scoring on a real stack: each part once, whatever is killed; other inputs refused; bad rows named before anything is written. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { usableVersion } from '../../client/named.ts';
 import { cancelScore, scoreLook, scoreOutcome, startScore } from '../../client/score.ts';
 import type { ScoreOptions } from '../../client/score.ts';
@@ -21,6 +24,7 @@ import { replayAll } from '../support/replay.ts';
 import { startS3 } from '../support/s3.ts';
 import { until } from '../support/until.ts';
 
+const program = fileURLToPath(new URL('../../client/esteira.mjs', import.meta.url));
 const s3 = await startS3();
 let belt: Belt;
 let db: DuckDb;
@@ -236,6 +240,29 @@ test(
     assert.equal((await scored(join(root, 'in'), output)).rows, 301_010);
   },
 );
+
+test('the command says what it did: a sentence for people, JSON for machines, an exit code for scripts', async () => {
+  const env = { ...process.env, ESTEIRA_HOME: belt.home, NO_COLOR: '1' };
+  const esteira = (...words: string[]) =>
+    promisify(execFile)(process.execPath, [program, 'score', ...words], { env, cwd: root });
+  const said = await esteira('m@champion', 'in/more', 'by-command', '--keep', 'id');
+  assert.match(said.stdout, /1,000 rows scored by m\/1 in .*: 1 part in .*by-command\n$/);
+  const lines = (await esteira('m/1', 'in/more', 'by-command', '--keep', 'id', '--json')).stdout
+    .trimEnd()
+    .split('\n');
+  const { outcome } = JSON.parse(lines.at(-1)!) as { outcome: ScoreOutcome };
+  assert.deepEqual([outcome.rows, outcome.found], [1_000, 1]);
+  const fails = (words: string[], code: number, sentence: RegExp) =>
+    assert.rejects(esteira(...words), (error: { code: number; stderr: string }) => {
+      assert.equal(error.code, code);
+      assert.match(error.stderr, sentence);
+      return true;
+    });
+  await fails(['m', 'in/more', 'by-command'], 1, /OutputTaken/);
+  await fails(['m/9', 'in', 'never-made'], 1, /m has no version 9/);
+  await fails(['m@challenger', 'in', 'never-made'], 1, /m has no challenger now/);
+  await fails(['m', 'in', 'never-made', '--keep', ''], 2, /Give names of columns/);
+});
 
 test('from and to an S3 bucket', { skip: typeof s3 === 'string' ? s3 : false }, async () => {
   assert(typeof s3 !== 'string');
