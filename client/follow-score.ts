@@ -25,7 +25,10 @@ export async function followScore(esteira: Esteira, scoreId: string, json: boole
     while (!interruption.signal.aborted) {
       const look = await scoreLook(esteira, scoreId);
       screen.show(look);
-      if (look.closed) return ended(await scoreOutcome(esteira, scoreId), scoreId, began, json);
+      if (look.closed) {
+        screen.clear();
+        return ended(await scoreOutcome(esteira, scoreId), scoreId, began, json);
+      }
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }
     screen.clear();
@@ -33,7 +36,6 @@ export async function followScore(esteira: Esteira, scoreId: string, json: boole
     say(json, { scoreId, interrupted: true }, `${scoreId} goes on without you; ${hint}`);
     process.exitCode = exitCodes.interrupted;
   } finally {
-    screen.clear();
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);
   }
 }

@@ -10,6 +10,7 @@ import type { ScoredPart, ScorePlan, ScoreRequest, ScoreSource } from '../../con
 import type { Child, ChildOptions, Exit } from '../../infra/child.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { crashes } from '../evaluate/score-parts.ts';
 import { ScoreChildEvent } from './child-protocol.ts';
 import type { ScoreChildRequest } from './child-protocol.ts';
 import { unreadable } from './inputs.ts';
@@ -89,6 +90,8 @@ async function scored(work: BatchWork, missing: number[], done: Map<number, Scor
   }
   signal.throwIfAborted();
   if (exit.over) throw refused(model, `it goes beyond its limit of ${exit.over}`);
+  if (exit.signal && crashes.has(exit.signal))
+    throw refused(model, `it crashes the runtime (${exit.signal})`);
   if (exit.code !== 0) throw new Error(`scoring left with ${exit.signal ?? exit.code}: ${lines.join('\n')}`);
 }
 
