@@ -7,7 +7,7 @@
 import { availableParallelism } from 'node:os';
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
-import { parse } from '../../contracts/failures.ts';
+import { parse, permanent } from '../../contracts/failures.ts';
 import { ScoredPart, ScoreManifest, ScorePlan, ScoreRequest } from '../../contracts/score.ts';
 import type { ScoreActivities, ScoreOutcome, ScorePlanned } from '../../contracts/score.ts';
 import { Package } from '../../contracts/serving.ts';
@@ -19,9 +19,10 @@ import type { Store } from '../../infra/store/store.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
 import { scoreBatch } from './batch.ts';
+import type { BatchDone } from './batch.ts';
 import { outputColumns, versionColumn } from './columns.ts';
 import { filesOf, s3Input } from './inputs.ts';
-import { claimDigest, claimOutput, listed, manifestKey, tidyFolder } from './output.ts';
+import { claimDigest, claimOutput, foundPart, listed, manifestKey, tidyFolder } from './output.ts';
 import { batchesOf, partsOf } from './parts.ts';
 import { keptPrefix, readInput } from './read.ts';
 import type { ReadFile } from './read.ts';
@@ -149,23 +150,24 @@ async function claimed(
 }
 
 async function closed(
-  { store }: ScoreDeps,
+  deps: ScoreDeps,
   request: ScoreRequest,
-  { claim, digest, batches }: z.infer<typeof ScorePlan>,
+  plan: z.infer<typeof ScorePlan>,
   out: Store,
 ): Promise<ScoreOutcome> {
-  const { signature } = await readJsonBlob(store, request.package, Package);
+  const { claim, digest, batches } = plan;
+  const { signature } = await readJsonBlob(deps.store, request.package, Package);
   const there = await listed(out);
   const parts: ScoredPart[] = [];
   let found = 0;
   for (const batch of batches.keys()) {
-    const record = await readJson(store, recordKey(request, digest, batch), BatchRecord);
-    if (!record) throw new Error(`nothing is known of batch ${batch}`);
-    parts.push(...record.value.parts);
-    found += record.value.found;
+    const record = await readJson(deps.store, recordKey(request, digest, batch), BatchRecord);
+    const done = record?.value ?? (await lookedAt(deps, request, plan, batch, out));
+    parts.push(...done.parts);
+    found += done.found;
   }
   const gone = parts.find(({ name, bytes }) => there.get(name) !== bytes);
-  if (gone) throw new Error(`${gone.name} was changed or deleted while others were scored`);
+  if (gone) throw lost(request, gone.name);
   const added = [...outputColumns(signature), { name: versionColumn, type: 'INTEGER' }];
   const { parts: _, ...about } = claim;
   const manifest: ScoreManifest = {
@@ -181,6 +183,31 @@ async function closed(
   await failpoint('score:closed');
   await tidyFolder(out);
   return outcomeOf(request, manifest, found);
+}
+
+/** For a run that was reset after it was over: its records are tidied away, and the parts say it all themselves. */
+function lookedAt(
+  deps: ScoreDeps,
+  request: ScoreRequest,
+  { claim, digest, batches }: z.infer<typeof ScorePlan>,
+  batch: number,
+  out: Store,
+): Promise<BatchDone> {
+  const { from, until } = batches[batch]!;
+  return withEngine(deps, 'score', async (db) => {
+    const parts: ScoredPart[] = [];
+    for (const part of claim.parts.slice(from, until)) {
+      const found = await foundPart({ out, db, request, digest }, part);
+      if (!found) throw lost(request, part.name);
+      parts.push(found);
+    }
+    return { parts, found: parts.length };
+  });
+}
+
+function lost({ output }: ScoreRequest, name: string) {
+  const message = `${name} was changed or deleted in ${output} since it was written; ask once more, and it is made again`;
+  return permanent('OutputTaken', message, { output });
 }
 
 function outcomeOf(request: ScoreRequest, manifest: ScoreManifest, found: number): ScoreOutcome {
