@@ -12,6 +12,8 @@ import { createPrepare } from './prepare/index.ts';
 import type { PrepareDeps } from './prepare/index.ts';
 import { createRetrain } from './retrain/index.ts';
 import type { RetrainDeps } from './retrain/index.ts';
+import { createScore } from './score/index.ts';
+import type { ScoreDeps } from './score/index.ts';
 import { createSearch } from './train/search/index.ts';
 import type { Track } from './track/index.ts';
 import { createTrain } from './train/index.ts';
@@ -25,6 +27,7 @@ export type CpuDeps = DeployDeps &
   MonitorDeps &
   PrepareDeps &
   RetrainDeps &
+  ScoreDeps &
   TrainDeps &
   QueueDeps & { tracking: Pick<Track, 'track'> };
 
@@ -42,6 +45,7 @@ export function createCpuActivities(deps: CpuDeps): AllActivities {
     ...createDeploy(deps),
     ...createMonitor(deps),
     ...createRetrain(deps),
+    ...createScore(deps),
   };
 }
 

@@ -15,6 +15,7 @@ import { table } from './row.ts';
 import type { Row } from './row.ts';
 import { overhead } from './overhead.ts';
 import { runs } from './runs.ts';
+import { score } from './score.ts';
 import { search } from './search.ts';
 import { serving } from './serving.ts';
 import { start } from './start.ts';
@@ -27,6 +28,7 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   start,
   serving,
   runs,
+  score,
   search,
   training,
   overhead,

@@ -5,6 +5,8 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addApproveCommands } from './commands/approve.ts';
+import { addExportCommand } from './commands/export.ts';
+import { addImportCommand } from './commands/import.ts';
 import { addKubernetesCommand } from './commands/kubernetes.ts';
 import { addModelCommands } from './commands/model.ts';
 import { addProjectCommands } from './commands/project.ts';
@@ -13,6 +15,7 @@ import { addRolloutCommands } from './commands/rollout.ts';
 import { addRunCommands } from './commands/run.ts';
 import { addExperimentCommands } from './commands/runs.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addScoreCommand } from './commands/score.ts';
 import { addStackCommands } from './commands/stack.ts';
 import { addTargetCommand } from './commands/target.ts';
 import { addTokenCommand } from './commands/token.ts';
@@ -34,9 +37,12 @@ Exit codes: 0 done, 1 error, 2 wrong usage, 3 a gate or check said no, 4 rejecte
 addStackCommands(program);
 addProjectCommands(program);
 addRunCommands(program);
+addImportCommand(program);
 addApproveCommands(program);
 addModelCommands(program);
 addRolloutCommands(program);
+addScoreCommand(program);
+addExportCommand(program);
 addExperimentCommands(program);
 addTrainingCommands(program);
 addReplayCommand(program);

@@ -43,7 +43,7 @@ import { failedRun } from './recover.ts';
 import { postLabels, predict } from './serving.ts';
 import type { Predictions } from './serving.ts';
 import { pinnedSetup } from './setup.ts';
-import type { RunOptions } from './setup.ts';
+import type { Runnable, RunOptions } from './setup.ts';
 import { showModel } from './show.ts';
 import type { Shown } from './show.ts';
 
@@ -79,8 +79,8 @@ export class Esteira {
    * @param until the end of the data's window; now, if absent
    * @throws {ProjectError} naming the line of `esteira.yaml` to mend
    */
-  async run(projectPath: string, options: RunOptions): Promise<Disposition> {
-    const setup = await pinnedSetup(this.store, projectPath);
+  async run(project: Runnable, options: RunOptions): Promise<Disposition> {
+    const setup = await pinnedSetup(this.store, project);
     await failpoint('cli:pinned');
     const failed = options.recover ? await failedRun(this.client, setup.model) : undefined;
     const trigger = parse(Trigger, {

@@ -16,8 +16,11 @@ export interface RunOptions extends Pick<TriggerRequest, 'drill' | 'reuse'> {
   recover?: boolean;
 }
 
-export async function pinnedSetup(store: Store, projectPath: string): Promise<ProjectSetup> {
-  const pinned = await pinProject(projectPath);
+/** A project's path, or what was pinned already. */
+export type Runnable = string | PinnedProject;
+
+export async function pinnedSetup(store: Store, runnable: Runnable): Promise<ProjectSetup> {
+  const pinned = typeof runnable === 'string' ? await pinProject(runnable) : runnable;
   const { project, root } = pinned;
   const files = await pinFiles(project, root, store);
   const diff = await diffOf(root);

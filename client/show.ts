@@ -1,11 +1,10 @@
 /** `esteira show`: one model with its slots, or one version with its card and its report. */
 import type { Bar, ModelDescription } from '../contracts/model.ts';
 import type { RolloutRecord } from '../contracts/rollout.ts';
-import { Package, VersionRecord } from '../contracts/serving.ts';
-import type { Slots } from '../contracts/serving.ts';
-import { readBytes, readJson, readJsonBlob } from '../infra/store/json.ts';
-import { NotFound } from './errors.ts';
+import type { Package, Slots, VersionRecord } from '../contracts/serving.ts';
+import { readBytes } from '../infra/store/json.ts';
 import type { Esteira } from './index.ts';
+import { named, slotNames, versionOf } from './named.ts';
 import { table } from './output.ts';
 import { barText, recordText } from './rollout-text.ts';
 import { barRecords, rolloutRecords } from './rollout.ts';
@@ -23,36 +22,21 @@ export type Shown =
       bars: Bar[];
     };
 
-const slotNames = ['champion', 'challenger', 'previous'] as const;
-type SlotName = (typeof slotNames)[number];
-
 /** @param name `flights`, `flights@champion` (or `challenger`, `previous`), `flights/3` */
 export async function showModel(esteira: Esteira, name: string): Promise<Shown> {
-  const [, model, slot, number] =
-    /^([a-z][a-z0-9-]*)(?:@(champion|challenger|previous)|\/([1-9][0-9]*))?$/.exec(name) ?? [];
-  if (model === undefined) {
-    throw new NotFound(`"${name}" names no model; write flights, flights@champion or flights/3`);
-  }
-  const description = await esteira.describe(model);
-  if (!description)
-    throw new NotFound(
-      `no model ${model} was ever run; \`esteira run <project>\` starts its first lifecycle`,
-    );
-  const version = slot ? description.slots?.[slot as SlotName]?.version : number && Number(number);
-  if (slot && !version) throw new NotFound(`${model} has no ${slot} now`);
-  return version ? showVersion(esteira, model, version) : { kind: 'model', description };
+  const { description, version } = await named(esteira, name);
+  return version === undefined
+    ? { kind: 'model', description }
+    : showVersion(esteira, description.model, version);
 }
 
 async function showVersion(esteira: Esteira, model: string, version: number): Promise<Shown> {
-  const found = await readJson(esteira.store, `models/${model}/versions/${version}.json`, VersionRecord);
-  if (!found)
-    throw new NotFound(`${model} has no version ${version}; \`esteira show ${model}\` lists those it has`);
-  const made = await readJsonBlob(esteira.store, found.value.package, Package);
+  const { record, package: made } = await versionOf(esteira, model, version);
   const card = new TextDecoder().decode(await readBytes(esteira.store, made.card));
   const report = await esteira.report(made.report, `${model}-v${version}`);
   const rollouts = await rolloutRecords(esteira.store, model, version);
   const bars = await barRecords(esteira.store, model, version);
-  return { kind: 'version', record: found.value, package: made, card, report, rollouts, bars };
+  return { kind: 'version', record, package: made, card, report, rollouts, bars };
 }
 
 export function shownText(shown: Shown): string {

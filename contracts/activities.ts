@@ -19,6 +19,7 @@ import type {
 } from './model.ts';
 import type { Compaction, RetrainAnswer, TickSummary } from './monitor.ts';
 import type { Observation, RolloutRecord, Step } from './rollout.ts';
+import type { ScoreActivities } from './score.ts';
 import type { Slots, VersionRecord } from './serving.ts';
 
 /** A verdict on record. */
@@ -137,6 +138,7 @@ export interface TrackActivities {
 
 export type AllActivities = StageActivities &
   TrackActivities &
+  ScoreActivities &
   SearchActivities &
   QueueActivities &
   ApproveActivities &

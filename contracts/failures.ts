@@ -47,6 +47,10 @@ export interface PermanentFailures {
   NotApproved: { model: string; version: number };
   /** An activity would give Temporal more than it can carry. Put it in the store, and pass its digest. */
   ResultTooLarge: { activity: string; bytes: number };
+  /** A row of a file to be scored is not as the model takes it. Mend the file. `row` counts from 1, without a header. */
+  BadRows: { file: string; row: number; column: string };
+  /** The output place holds something else. Give another one, or overwrite what another scoring wrote. */
+  OutputTaken: { output: string };
   /** The named thing does not exist. */
   NotFound: { what: string };
 }

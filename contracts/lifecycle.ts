@@ -62,6 +62,8 @@ export const Candidate = z.object({
   metrics: z.record(z.string(), z.number()),
   steps: z.number(),
   seconds: z.number(),
+  /** The file of a model that was trained elsewhere; absent before 0.4.0, and for others. */
+  importedFrom: z.string().max(200).optional(),
   ...cached,
 });
 

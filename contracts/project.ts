@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { Artifact, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
+import { Imported } from './imported.ts';
 import { Rollout } from './strategy.ts';
 import { Search, Trainer } from './training.ts';
 
@@ -243,6 +244,8 @@ export const PinnedProject = z.object({
   gitDiff: Artifact.optional(),
   /** Files of the project that its trainer runs: pinned, so that a worker elsewhere has them, and has these. */
   files: z.array(z.object({ path: z.string(), artifact: Artifact })).optional(),
+  /** Its model was trained elsewhere: no trainer runs, and all rows are held out. Absent before 0.4.0. */
+  imported: Imported.optional(),
   /** Over `gates`, frozen before training. */
   gatesDigest: Sha256,
   /** Over `approval`. */

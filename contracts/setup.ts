@@ -10,7 +10,10 @@ import { trialsOf } from './training.ts';
 const noDeadlineMs = 7 * 86_400_000;
 
 /** @param artifact the pinned project itself, in the store */
-export function setupOf(artifact: Artifact, { project, policyDigest }: PinnedProject): ProjectSetup {
+export function setupOf(
+  artifact: Artifact,
+  { project, policyDigest, imported }: PinnedProject,
+): ProjectSetup {
   const { approval, search, trainer } = project;
   const asks = approval.policy === 'people' ? approval : undefined;
   return {
@@ -25,12 +28,12 @@ export function setupOf(artifact: Artifact, { project, policyDigest }: PinnedPro
     policyDigest,
     deadlineMs: asks ? durationMs(asks.deadline) : noDeadlineMs,
     ...(asks?.reminder && { reminderMs: durationMs(asks.reminder) }),
-    device: trainer.device,
+    device: imported ? 'cpu' : trainer.device,
     reuse: { off: !project.reuse },
     training: {
       priority: trainer.priority,
       ...(trainer.fallback === 'cpu' && { fallbackAfterMs: durationMs(trainer.fallbackAfter) }),
-      ...(search && { search: { trials: trialsOf(search), parallel: search.parallel } }),
+      ...(search && !imported && { search: { trials: trialsOf(search), parallel: search.parallel } }),
     },
   };
 }

@@ -1,11 +1,11 @@
 /** DuckDB's values as JavaScript has them: one by one for rows, as whole typed arrays for columns. */
-import { DuckDBTypeId, JSDuckDBValueConverter } from '@duckdb/node-api';
+import { DuckDBDataChunk, DuckDBTypeId, FLOAT, JSDuckDBValueConverter } from '@duckdb/node-api';
 import type {
-  DuckDBDataChunk,
   DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBTimestampTZValue,
   DuckDBValueConverter,
+  DuckDBVector,
 } from '@duckdb/node-api';
 
 /**
@@ -56,7 +56,28 @@ export function columnOf(chunk: DuckDBDataChunk, index: number): Column {
   const { typeId } = chunk.getColumnVector(index).type;
   if (wholeTypes.has(typeId)) return wholeColumn(chunk, index, items, validity);
   if (typeId === DuckDBTypeId.DECIMAL) return numbers(chunk, index);
+  if (typeId === DuckDBTypeId.VARCHAR) return texts(chunk.getColumnVector(index));
   return chunk.convertColumnValues(index, plainValue).map(asText);
+}
+
+/** @param values row-major, `width` a row; what is not finite is null */
+export function floatChunk(values: Float32Array, width: number): DuckDBDataChunk {
+  const rows = values.length / width;
+  const chunk = DuckDBDataChunk.create(
+    Array.from({ length: width }, () => FLOAT),
+    rows,
+  );
+  for (let column = 0; column < width; column++) {
+    const vector = chunk.getColumnVector(column);
+    const { items } = vector as unknown as { items: Float32Array };
+    for (let row = 0; row < rows; row++) {
+      const value = values[row * width + column]!;
+      if (Number.isFinite(value)) items[row] = value;
+      else vector.setItem(row, null);
+    }
+    vector.flush();
+  }
+  return chunk;
 }
 
 interface RawVector {
@@ -127,6 +148,13 @@ function fillNulls(values: Float32Array | Float64Array, validity: Validity): voi
 function exactNumber(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
+}
+
+/** One by one, without a converter between, which would cost as much again. */
+function texts(vector: DuckDBVector): (string | null)[] {
+  const column = Array.from<string | null>({ length: vector.itemCount });
+  for (let row = 0; row < column.length; row++) column[row] = vector.getItem(row) as string | null;
+  return column;
 }
 
 /** DuckDB's infinite timestamps lie outside of what a Date can hold. */

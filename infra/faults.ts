@@ -50,6 +50,14 @@ export const failpoints = [
   'retrain:fired', // a rule fired, the model entity does not know
   'retrain:triggered', // the entity has answered, Temporal does not know
   'retrain:filed', // the ledger has the disposition, the entity does not know
+  // Batch scoring.
+  'score:read', // all inputs are read and checked, the output is not claimed
+  'score:claimed', // the output is ours, the workflow does not know
+  'score:scored', // a part is in the work folder, not in the output
+  'score:written', // the part is in the output, the batch is not done
+  'score:filed', // the batch is on record, the workflow does not know
+  'score:closing', // every part is there, the manifest is not
+  'score:closed', // the manifest is there, the workflow does not know
   // Both stores, but where one is named.
   'store:writing', // nothing has been written yet
   'store:chunk', // a piece of a stream is in the temporary file, more may follow

@@ -4,6 +4,7 @@
  * This file only wires. With `base.ts` it is the one place that reads the environment and builds the real
  * dependencies; whatever it builds, it also closes.
  */
+import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
 import { createCpuActivities } from '../activities/index.ts';
 import { taskQueues } from '../contracts/search.ts';
@@ -11,6 +12,7 @@ import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
 import { postJson } from '../infra/http.ts';
 import { score } from '../infra/onnx/score.ts';
+import { openStore } from '../infra/store/open.ts';
 import { revive } from '../infra/revive.ts';
 import { connect, findLifecycle, modelsOf, pollersOf, scheduleMonitor } from '../infra/temporal.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
@@ -32,6 +34,8 @@ try {
       ...{ log, tracking, score },
       onSlots: (model) => void tracking.trackAliases({ model }).catch(lateAlias),
       openDuckDb: (spillDir) => openDuckDb({ ...config.duckdb, spillDir }),
+      openPlace: (uri, options) =>
+        openStore(uri, { cacheDir: join(config.cacheHome, 'artifacts'), ...options }),
       models: modelsOf(client),
       schedule: (model, everyMs) => scheduleMonitor(client, model, everyMs),
       findLifecycle: (workflowId) => findLifecycle(client, workflowId),

@@ -5,4 +5,5 @@ export { model } from './model.ts';
 export { monitor } from './monitor.ts';
 export { reproduction } from './reproduction.ts';
 export { rollout } from './rollout.ts';
+export { score } from './score.ts';
 export { search } from './search.ts';

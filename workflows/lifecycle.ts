@@ -87,9 +87,9 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
     [{ ...common, ...reuse('prepare'), dataset, shuffleLabels: plan.shuffleLabels }],
   );
   const { train, validation, holdout } = prepared.rows;
-  progress.note(
-    `${count(train)} to train, ${count(validation)} to validate, ${count(holdout)} held out${cacheText(prepared)}`,
-  );
+  const fitting =
+    train + validation > 0 ? `${count(train)} to train, ${count(validation)} to validate, ` : '';
+  progress.note(`${fitting}${count(holdout)} held out${cacheText(prepared)}`);
 
   progress.enter('train');
   const candidate = await trained(plan, progress, prepared);

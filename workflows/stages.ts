@@ -78,6 +78,16 @@ export const onReplicas = proxyActivities<Pick<AllActivities, 'settle' | 'observ
   retry: { initialInterval: '1 second', maximumInterval: '20 seconds' },
 });
 
+// Batch scoring. Hours in a child process; each part that is in the output stays there, so an attempt costs one part.
+export const onScore = proxyActivities<Pick<AllActivities, 'planScore' | 'scoreBatch' | 'closeScore'>>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '12 hours',
+  scheduleToCloseTimeout: '3 days',
+  heartbeatTimeout: '10 seconds',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 10 },
+});
+
 // A pass over one window of the prediction log. The next tick comes anyway, so it is not chased for days.
 export const onTick = proxyActivities<Pick<AllActivities, 'monitor' | 'retrain' | 'notify' | 'compact'>>({
   taskQueue: taskQueues.cpu,
@@ -87,8 +97,8 @@ export const onTick = proxyActivities<Pick<AllActivities, 'monitor' | 'retrain' 
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 10 },
 });
 
-// A copy for people: a few tries, and the run ends without it.
-export const aside = proxyActivities<Pick<AllActivities, 'track'>>({
+// A copy for people, or tidying up: a few tries, and the run ends without it.
+export const aside = proxyActivities<Pick<AllActivities, 'track' | 'tidyScore'>>({
   taskQueue: taskQueues.cpu,
   startToCloseTimeout: '10 minutes',
   scheduleToCloseTimeout: '30 minutes',

@@ -23,6 +23,10 @@ export async function trained(
     { summary: `${count(prepared.rows.train)} rows on ${device}`, ...queueing(plan) },
     [input],
   );
+  if (candidate.importedFrom !== undefined) {
+    progress.note(`imported from ${candidate.importedFrom}`);
+    return candidate;
+  }
   progress.note(
     `${candidate.steps} steps${lossOf(candidate)}${fellBack(plan, device)}${cacheText(candidate)}`,
   );

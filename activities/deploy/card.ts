@@ -2,12 +2,13 @@
 import { stringify } from 'yaml';
 import type { DatasetManifest } from '../../contracts/dataset.ts';
 import type { Scorecard } from '../../contracts/evaluation.ts';
+import type { ImportOrigin } from '../../contracts/imported.ts';
 import type { Input } from '../../contracts/lifecycle.ts';
 import type { PreparedManifest } from '../../contracts/prepared.ts';
 import type { PinnedProject } from '../../contracts/project.ts';
 
 export function cardOf(
-  { project, gitCommit }: PinnedProject,
+  { project, gitCommit, imported }: PinnedProject,
   dataset: DatasetManifest,
   prepared: PreparedManifest,
   scorecard: Scorecard,
@@ -22,7 +23,11 @@ export function cardOf(
     git_commit: gitCommit,
     model_sha256: candidate.model.sha256,
     dataset_sha256: input.dataset.digest,
-    trained_on: { from: dataset.window.from, until: dataset.window.until, rows: prepared.rows.train },
+    ...(imported
+      ? { imported: imported.origin }
+      : {
+          trained_on: { from: dataset.window.from, until: dataset.window.until, rows: prepared.rows.train },
+        }),
     metrics: Object.fromEntries(Object.entries(scorecard.metrics).map(([name, { value }]) => [name, value])),
   });
   const metrics = Object.entries(scorecard.metrics).map(
@@ -39,10 +44,15 @@ export function cardOf(
     `---\n${front}---`,
     `# ${project.model}`,
     project.description,
+    ...(imported ? ['## Origin', originText(imported.origin)] : []),
     '## Data',
     `${dataset.rows.toLocaleString('en-US')} rows from ${dataset.first} to ${dataset.last}; ` +
-      `${prepared.rows.train} to train, ${prepared.rows.validation} to validate, ${prepared.rows.holdout} held out.`,
-    `## Quality on ${scorecard.rows} rows it never saw`,
+      (imported
+        ? `${prepared.rows.holdout} held out.`
+        : `${prepared.rows.train} to train, ${prepared.rows.validation} to validate, ${prepared.rows.holdout} held out.`),
+    imported
+      ? `## Quality on ${scorecard.rows} rows, which its origin must not have trained it on`
+      : `## Quality on ${scorecard.rows} rows it never saw`,
     `| metric | value | 95 % interval |\n|-|-|-|\n${metrics.join('\n')}`,
     '## Inputs',
     `| column | type | may be null |\n|-|-|-|\n${inputs.join('\n')}`,
@@ -50,6 +60,20 @@ export function cardOf(
     verdict.policy === 'auto' ? 'Approved by policy; nobody was asked.' : decisions.join('\n'),
     '',
   ].join('\n\n');
+}
+
+function originText({ file, sha256, producer, by, at, mlflow }: ImportOrigin): string {
+  const lines = [
+    `Trained elsewhere, and imported from \`${file}\` by ${by} on ${at.slice(0, 10)}.`,
+    `- written by ${producer}`,
+    `- sha256 of the file: ${sha256}`,
+    ...(mlflow
+      ? [
+          `- MLflow ${mlflow.version ?? ''}: run ${mlflow.runId ?? 'unknown'}, model ${mlflow.modelUuid ?? 'unknown'}, flavors ${mlflow.flavors.join(', ')}`,
+        ]
+      : []),
+  ];
+  return `${lines[0]}\n\n${lines.slice(1).join('\n')}`;
 }
 
 function digits(value: number | null): string {

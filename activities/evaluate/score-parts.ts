@@ -104,7 +104,13 @@ async function hear(
 }
 
 /** How native code ends that was led astray; a kill from outside (SIGKILL, SIGTERM) is none of the model's doing. */
-const crashes = new Set(['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGABRT']);
+export const crashes: ReadonlySet<NodeJS.Signals> = new Set([
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGILL',
+  'SIGFPE',
+  'SIGABRT',
+]);
 
 function refuseBad(
   { signal, over }: Exit,

@@ -101,7 +101,7 @@ async function filesOf(db: DuckDb, root: string, name: string, source: Source): 
  *
  * @returns DuckDB's words, with the line's number, or undefined when every line reads
  */
-async function faultyLine(db: DuckDb, list: string, options: string): Promise<string | undefined> {
+export async function faultyLine(db: DuckDb, list: string, options: string): Promise<string | undefined> {
   try {
     const header = await db.rows<{ column_name: string }>(
       `DESCRIBE SELECT * FROM read_csv([${list}]${options}, ignore_errors = true, all_varchar = true)`,
@@ -117,7 +117,7 @@ async function faultyLine(db: DuckDb, list: string, options: string): Promise<st
 }
 
 /** Without the offending line: it may be somebody's, and Temporal keeps what it is told. Its number must do. */
-function firstLines(error: unknown): string {
+export function firstLines(error: unknown): string {
   return (error instanceof Error ? error.message : String(error))
     .split('\n')
     .filter((line) => !line.startsWith('Original Line'))
@@ -127,12 +127,12 @@ function firstLines(error: unknown): string {
 }
 
 /** Said, not sniffed: on a broken file a guess would find some other shape that fits, and hide the fault. */
-function csvOptions(source: Source, file: string): string {
+export function csvOptions(source: Pick<Source, 'delimiter'>, file: string): string {
   const delimiter = quoteLiteral(delimiterOf(source, file));
   return `, header = true, skip = 0, delim = ${delimiter}, quote = '"', escape = '"'`;
 }
 
-const delimiterOf = (source: Source, file: string): string =>
+export const delimiterOf = (source: Pick<Source, 'delimiter'>, file: string): string =>
   source.delimiter ?? (/\.tsv(\.gz)?$/i.test(file) ? '\t' : ',');
 
 function formatOf(name: string, source: Source, file: string): keyof typeof readers {

@@ -22,6 +22,7 @@ import { withWorkFolder } from '../work-folder.ts';
 import { describeFitted, layoutOf } from './fitted.ts';
 import type { Fitted } from './fitted.ts';
 import { fit } from './fit.ts';
+import { prepareImported } from './imported.ts';
 import { existing, planFeatures } from './plan.ts';
 import { signatureOf } from './signature.ts';
 import { orderRows } from './tables.ts';
@@ -44,10 +45,13 @@ export function createPrepare(deps: PrepareDeps): Pick<StageActivities, 'prepare
         'prepare',
         unparsed,
         async (input) => {
-          const { project } = await readJsonBlob(deps.store, input.project, PinnedProject);
+          const { project, imported } = await readJsonBlob(deps.store, input.project, PinnedProject);
           const dataset = await readJsonBlob(deps.store, input.dataset.manifest, DatasetManifest);
           const prepared = await withWorkFolder(deps.workDir, 'prepare', (folder) =>
-            withDatabase(deps, folder, (db) => prepareRows({ deps, db, folder, input, project, dataset })),
+            withDatabase(deps, folder, (db) => {
+              const work = { deps, db, folder, input, project, dataset };
+              return imported ? prepareImported({ ...work, beat }, imported) : prepareRows(work);
+            }),
           );
           return {
             output: { manifest: await putJsonBlob(deps.store, prepared), rows: prepared.rows },
@@ -63,8 +67,9 @@ export function createPrepare(deps: PrepareDeps): Pick<StageActivities, 'prepare
   };
 }
 
-async function originOf(store: Store, input: Input<'prepare'>): Promise<Origin> {
-  const { project } = await readJsonBlob(store, input.project, PinnedProject);
+async function originOf(store: Store, input: Input<'prepare'>): Promise<Origin | string> {
+  const { project, imported } = await readJsonBlob(store, input.project, PinnedProject);
+  if (imported) return 'the model was trained elsewhere';
   const { task, key, time, label, features, split, slices, trainer } = project;
   const classWeight = trainer.backend === 'onnx' ? trainer.classWeight : undefined;
   return {

@@ -1,10 +1,13 @@
 /** Train: a trainer process makes a model of the prepared parts; it is checked, joined with the transform, and stored. */
 import { permanent } from '../../contracts/failures.ts';
 import type { StageActivities } from '../../contracts/lifecycle.ts';
+import { PinnedProject } from '../../contracts/project.ts';
+import { readJsonBlob } from '../../infra/store/json.ts';
 import { recorded } from '../record.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { attempt } from './attempt.ts';
 import type { TrainDeps } from './attempt.ts';
+import { adoptCandidate } from './imported.ts';
 import { trainOrigin } from './origin.ts';
 
 export type { TrainDeps } from './attempt.ts';
@@ -19,6 +22,8 @@ export function createTrain(deps: TrainDeps): Pick<StageActivities, 'train'> {
         async (input, lease) => {
           const startedAt = Date.now();
           const { lifecycleId, project, prepared, parameters } = input;
+          const pinned = await readJsonBlob(deps.store, project, PinnedProject);
+          if (pinned.imported) return adoptCandidate(deps.store, input, pinned, pinned.imported);
           const order = {
             ...{ lifecycleId, project, place: 'train' as const, prepared: prepared.manifest },
             ...(parameters && { parameters }),

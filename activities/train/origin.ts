@@ -8,7 +8,8 @@ import type { Origin } from '../reuse.ts';
 import { parametersOf } from './attempt.ts';
 
 export async function trainOrigin(store: Store, input: Input<'train'>): Promise<Origin | string> {
-  const { project, files = [] } = await readJsonBlob(store, input.project, PinnedProject);
+  const { project, files = [], imported } = await readJsonBlob(store, input.project, PinnedProject);
+  if (imported) return 'it was trained elsewhere';
   const { trainer } = project;
   if (trainer.backend === 'command') return 'a command may run anything, which no digest covers';
   if (trainer.backend === 'python' && trainer.systemPackages) {

@@ -40,18 +40,10 @@ export function addRunCommands(program: Command): void {
     );
   program
     .command('cancel <lifecycle>')
-    .description('stop a lifecycle; nothing half-made is left')
+    .description('stop a lifecycle, or a scoring (score/…); nothing half-made is left')
     .option('--json', 'for machines')
     .action((name: string, { json = false }: { json?: boolean }) =>
-      withEsteira(async (esteira) => {
-        const id = lifecycleId(name);
-        await esteira.cancel(id);
-        say(
-          json,
-          { lifecycleId: id, cancelled: true },
-          `${id} is asked to stop; \`esteira watch ${id}\` shows it end`,
-        );
-      }),
+      withEsteira((esteira) => cancel(esteira, name, json)),
     );
 }
 
@@ -126,6 +118,18 @@ function drill(options: RunOptions) {
   return shuffleLabels || overrideGates ? { drill: { shuffleLabels, overrideGates } } : {};
 }
 
+async function cancel(esteira: Esteira, name: string, json: boolean): Promise<void> {
+  if (name.startsWith('score/')) {
+    const { cancelScore } = await import('../score.ts');
+    await cancelScore(esteira, name);
+    return say(json, { scoreId: name, cancelled: true }, `${name} is asked to stop`);
+  }
+  const id = lifecycleId(name);
+  await esteira.cancel(id);
+  const text = `${id} is asked to stop; \`esteira watch ${id}\` shows it end`;
+  say(json, { lifecycleId: id, cancelled: true }, text);
+}
+
 async function list(esteira: Esteira, model: string | undefined, options: { limit: number; json?: boolean }) {
   const rows = await esteira.list(model, options.limit);
   const cells = rows.map((row) => [
@@ -141,7 +145,11 @@ async function list(esteira: Esteira, model: string | undefined, options: { limi
   say(options.json ?? false, rows, text);
 }
 
-async function afterStart(esteira: Esteira, disposition: Disposition, options: RunOptions): Promise<void> {
+export async function afterStart(
+  esteira: Esteira,
+  disposition: Disposition,
+  options: Pick<RunOptions, 'json' | 'wait'>,
+): Promise<void> {
   const { json = false, wait } = options;
   if (wait && disposition.status === 'started') return toEnd(esteira, disposition.lifecycleId, json);
   if (wait && disposition.status === 'merged') {

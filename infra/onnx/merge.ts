@@ -54,7 +54,7 @@ function opsets(first: Model, second: Model) {
 }
 
 /** The empty name stays empty: it stands for an optional input that is left out. */
-function renamed(graph: GraphProto, to: (name: string) => string): GraphProto {
+export function renamed(graph: GraphProto, to: (name: string) => string): GraphProto {
   const name = (old: string) => (old === '' ? '' : to(old));
   const named = <T extends { name?: string | null }>(values: T[] | null | undefined) =>
     (values ?? []).map((value) => ({ ...value, name: name(value.name ?? '') }));

@@ -6,13 +6,15 @@ export interface StoreOptions {
   cacheDir: string;
   /** How long an S3 server may be silent before a request counts as lost; 20 s if left out. */
   idleMs?: number;
+  /** Nothing will be written: what promotions rely on is not tried out, for that takes the right to write. */
+  readOnly?: boolean;
 }
 
 /**
  * @param uri `file:///folder`, or `s3://bucket/prefix` with optional `?endpoint=…&region=…`
  * @throws Error when it is not reachable, or does not keep what promotions rely on: conditional writes, or hard links
  */
-export async function openStore(uri: string, { cacheDir, idleMs }: StoreOptions): Promise<Store> {
+export async function openStore(uri: string, { cacheDir, idleMs, readOnly }: StoreOptions): Promise<Store> {
   if (uri.startsWith('file:')) {
     const { openFileStore } = await import('./file.ts');
     return openFileStore(uri);
@@ -22,7 +24,7 @@ export async function openStore(uri: string, { cacheDir, idleMs }: StoreOptions)
   const { probe } = await import('./probe.ts');
   const store = openS3Store(uri, cacheDir, idleMs);
   try {
-    await probe(store);
+    if (!readOnly) await probe(store);
     return store;
   } catch (error) {
     await store.close();

@@ -2,15 +2,14 @@
  * A real S3 server for tests: versitygw over a temporary folder, built once by Go into the cache.
  * Where there is no Go, the S3 half of a suite is skipped, and says so.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
-import { readConfig } from '../../infra/config.ts';
 import { freePort } from '../../infra/local.ts';
+import { goTool } from './go-tool.ts';
 
 const version = 'v1.8.0';
 
@@ -25,7 +24,7 @@ export interface S3Server {
 
 /** @returns the server, or why there is none. Sets this process's AWS credentials to the server's. */
 export async function startS3(): Promise<S3Server | string> {
-  const binary = await findOrBuild();
+  const binary = await goTool('github.com/versity/versitygw/cmd/versitygw', version);
   if (!binary.startsWith('/')) return binary;
   const root = await mkdtemp(join(tmpdir(), 'esteira-s3-'));
   await mkdir(join(root, 'data', 'esteira-test'), { recursive: true });
@@ -44,23 +43,6 @@ export async function startS3(): Promise<S3Server | string> {
     endpoint,
     stop: () => stop(child, root),
   };
-}
-
-async function findOrBuild(): Promise<string> {
-  const folder = join(readConfig().cacheHome, 'bin');
-  const path = join(folder, `versitygw-${version}`);
-  if (existsSync(path)) return path;
-  await mkdir(folder, { recursive: true });
-  const building = await mkdtemp(join(folder, '.build-'));
-  const { error, status, stderr } = spawnSync(
-    'go',
-    ['install', `github.com/versity/versitygw/cmd/versitygw@${version}`],
-    { env: { ...process.env, GOBIN: building }, encoding: 'utf8', timeout: 300_000 },
-  );
-  if (status === 0) await rename(join(building, 'versitygw'), path);
-  await rm(building, { recursive: true, force: true });
-  if (error) return `versitygw needs Go: ${error.message}`;
-  return status === 0 ? path : `versitygw does not build: ${stderr.trim().split('\n').at(-1)}`;
 }
 
 /** @returns why it does not, as on a file system without extended attributes */

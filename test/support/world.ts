@@ -181,6 +181,14 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     }),
     notify: async () => {},
     retrain: async () => [],
+    planScore: async () => ({
+      ...{ plan: artifact, digest, rows: 40, parts: 4, batches: 4, parallel: 2 },
+    }),
+    scoreBatch: async () => ({ rows: 10, parts: 1, found: 0 }),
+    closeScore: async ({ request: { output, model, version } }) => ({
+      ...{ output, model, version, rows: 40, parts: 4, found: 0, rowsWithoutPrediction: 0, manifest: digest },
+    }),
+    tidyScore: async () => {},
   };
 }
 
