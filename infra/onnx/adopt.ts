@@ -16,7 +16,7 @@ import { graph } from './graph.ts';
 import type { Graph } from './graph.ts';
 import { merge, renamed } from './merge.ts';
 import { otherFormat } from './magic.ts';
-import { decodeModel, elementTypeOf, ModelProto, shapeOf } from './proto.ts';
+import { elementTypes, decodeModel, elementTypeOf, ModelProto, shapeOf } from './proto.ts';
 import type { ElementType, Model, ValueInfo } from './proto.ts';
 import { scan } from './scan.ts';
 import { readSignature, signatureMetadata } from './signature.ts';
@@ -211,10 +211,8 @@ const raw = {
 
 const rawInput = (g: Graph, { name, type }: Column): string => g.input(name, raw[type].element, ['n']);
 
-/** Numbers of ONNX's element types, for Cast. */
-const numbers = { float: 1, int32: 6, int64: 7, string: 8, bool: 9, double: 11 } as const;
 const cast = (g: Graph, value: string, to: ElementType): string =>
-  g.node('Cast', [value], { to: numbers[to] });
+  g.node('Cast', [value], { to: elementTypes[to] });
 
 function renamedInputs(model: Model, inputs: readonly ValueInfo[]): Model {
   const theirs = new Set(inputs.map(({ name }) => name!));

@@ -153,7 +153,6 @@ const types = [
 ];
 for (const type of [...types, 'application/octet-stream', 'application/jsonx', 'x', '']) {
   test(`a body is refused as ${type || 'nothing'}: a stranger's page could send it`, async () => {
-    // A browser says where a page is from, which a program need not.
     const headers = ['origin: https://stranger.example', ...(type === '' ? [] : [`content-type: ${type}`])];
     await refused(await ask(server.url, 'POST', infer, good, headers), [400, 415]);
     await refused(

@@ -127,7 +127,7 @@ test('multiclass predictions are monitored with their labels by name', async () 
   const path = `${bench.folder}/log.parquet`;
   const probabilities = `[${made.signature.classes.map((_, k) => `CASE WHEN i % 6 = ${k} THEN 0.9 ELSE 0.02 END::FLOAT`).join(', ')}]`;
   const names = `['${made.signature.classes.join(`', '`)}']`;
-  await db.run(`COPY (SELECT 'p' || i AS id, TIMESTAMP '2001-02-01 12:00:00' AS time, 1 AS version, 0.5 AS in_x,
+  await db.run(`COPY (SELECT 'p' || i AS id, TIMESTAMP '2001-02-01 12:00:00' AS time, 1 AS version, 'champion' AS route, 0.5 AS in_x,
     'ATL' AS in_city, ${probabilities} AS out_probabilities FROM range(300) t(i)) TO '${path}' (FORMAT parquet)`);
   await bench.store.createFromFile(`predictions/${model}/2001-02-01/12/r-1.parquet`, path, 'x');
   await db.run(`COPY (SELECT 'p' || i AS id, ${names}[i % 6 + 1] AS label, TIMESTAMP '2001-02-02 12:00:00' AS time
