@@ -1,15 +1,24 @@
 /**
- * Load from bare sockets, `load.ts <url> <connections> <seconds> <body>`: an HTTP client would cost as much as the
- * server does, and on a small machine measure itself. One request at a time on each connection.
+ * Load from bare sockets, `load.ts <url> <connections> <seconds> <file>`: an HTTP client would cost as much as the
+ * server does, and on a small machine measure itself. One request at a time on each connection. The file holds the
+ * request's headers as JSON in its first line, and its body in the rest.
  */
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 
-const [target, connections, seconds, body] = process.argv.slice(-4) as [string, string, string, string];
+const [target, connections, seconds, file] = process.argv.slice(-4) as [string, string, string, string];
 const { hostname, port, pathname } = new URL(target);
-const request = Buffer.from(
-  `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json\r\n` +
-    `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-);
+const content = readFileSync(file);
+const line = content.indexOf(10);
+const headers = Object.entries(JSON.parse(content.subarray(0, line).toString()) as Record<string, string>);
+const body = content.subarray(line + 1);
+const head = [
+  `POST ${pathname} HTTP/1.1`,
+  `host: ${hostname}`,
+  ...headers.map(([name, value]) => `${name}: ${value}`),
+  `content-length: ${body.length}`,
+];
+const request = Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]);
 let answers = 0;
 
 function open(): void {
@@ -17,10 +26,10 @@ function open(): void {
   let held = '';
   socket.setEncoding('latin1').on('data', (text: string) => {
     held += text;
-    const head = held.indexOf('\r\n\r\n');
-    if (head === -1) return;
+    const end = held.indexOf('\r\n\r\n');
+    if (end === -1) return;
     const length = Number(/content-length: (\d+)/i.exec(held)?.[1]);
-    if (held.length < head + 4 + length) return;
+    if (held.length < end + 4 + length) return;
     if (!held.startsWith('HTTP/1.1 200')) throw new Error(held);
     held = '';
     answers++;

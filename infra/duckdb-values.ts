@@ -4,6 +4,8 @@ import type {
   DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBTimestampTZValue,
+  DuckDBType,
+  DuckDBValue,
   DuckDBValueConverter,
   DuckDBVector,
 } from '@duckdb/node-api';
@@ -77,6 +79,16 @@ export function floatChunk(values: Float32Array, width: number): DuckDBDataChunk
     }
     vector.flush();
   }
+  return chunk;
+}
+
+/** @param columns of equal length, at most 2,048 */
+export function chunkOf(
+  columns: readonly (readonly DuckDBValue[])[],
+  types: readonly DuckDBType[],
+): DuckDBDataChunk {
+  const chunk = DuckDBDataChunk.create(types, columns[0]!.length);
+  columns.forEach((values, at) => chunk.setColumnValues(at, values));
   return chunk;
 }
 

@@ -5,6 +5,7 @@
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import type { Column } from './duckdb-values.ts';
 import { self } from './local.ts';
@@ -31,6 +32,8 @@ export interface DuckDb {
   stream(sql: string, parameters?: Parameters): AsyncIterable<Chunk>;
   /** For numbers that JavaScript has made: hundreds of times as fast as an INSERT. @param table of FLOAT columns alone */
   appendFloats(table: string): Promise<FloatAppender>;
+  /** @param table whose columns the values fit, in order. The rows are in it once the promise is kept. */
+  appendColumns(table: string, chunks: AsyncIterable<readonly (readonly DuckDBValue[])[]>): Promise<void>;
   /**
    * From here on no SQL reads or writes any file but these and those of the spill folder, loads anything, or changes a
    * setting. To be called before SQL that others wrote.
@@ -63,7 +66,7 @@ export interface DuckDbOptions {
 
 export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): Promise<DuckDb> {
   // Loaded when first asked for: a worker that waits, and a server that predicts, need not carry its 40 MB.
-  const [{ DuckDBInstance }, { columnOf, floatChunk, plainValue }] = await Promise.all([
+  const [{ DuckDBInstance }, { chunkOf, columnOf, floatChunk, plainValue }] = await Promise.all([
     import('@duckdb/node-api'),
     import('./duckdb-values.ts'),
   ]);
@@ -125,6 +128,19 @@ export async function openDuckDb({ memory, threads, spillDir }: DuckDbOptions): 
         append: (values) => appender.appendDataChunk(floatChunk(values, appender.columnCount)),
         close: () => appender.closeSync(),
       };
+    },
+
+    async appendColumns(table, chunks) {
+      const appender = await main.createAppender(table);
+      const types = Array.from({ length: appender.columnCount }, (_, at) => appender.columnType(at));
+      try {
+        for await (const columns of chunks) {
+          appender.appendDataChunk(chunkOf(columns, types));
+          await nextTurn(); // who shares this thread need not wait for all of it
+        }
+      } finally {
+        appender.closeSync();
+      }
     },
 
     async lock(files) {

@@ -1,5 +1,6 @@
 /** What the protocols know of models: a replica that follows the belt, or files that somebody wants to try. */
 import type { Route } from '../contracts/serving.ts';
+import type { ByteWriter } from './block.ts';
 import type { LoadedVersion } from './loaded-version.ts';
 
 /** Which version answers, and why. */
@@ -27,7 +28,7 @@ export interface Host {
 }
 
 /** Resolves when the rows are written. */
-export type Append = (lines: string, rows: number) => Promise<void>;
+export type Append = (write: (to: ByteWriter) => void, rows: number) => Promise<void>;
 
 export interface Catalogue {
   readonly hosts: readonly Host[];

@@ -72,7 +72,7 @@ export class FileCatalogue implements Catalogue {
 
   log(version: LoadedVersion): Append | undefined {
     const journal = this.#journal?.(version);
-    return journal && ((lines, rows) => journal.append(lines, rows));
+    return journal && ((write, rows) => journal.append(write, rows));
   }
 
   besideFailed(): void {

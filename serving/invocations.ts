@@ -13,7 +13,7 @@ import type { Catalogue, Host } from './catalogue.ts';
 import { wantedOutputs, readParameters } from './envelope.ts';
 import { hostOf } from './infer-http.ts';
 import { columnsOf } from './invocation-table.ts';
-import { isList } from './log-line.ts';
+import { isList } from './block.ts';
 import { predict } from './predict.ts';
 import type { Prediction } from './predict.ts';
 import { Refusal } from './refusal.ts';

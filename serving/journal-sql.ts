@@ -2,9 +2,10 @@
 import type { Datatype, TensorSpec } from '../contracts/serving.ts';
 import { quoteIdentifier, quoteLiteral } from '../infra/duckdb.ts';
 import type { JournalHeader } from './journal.ts';
-import { isList } from './log-line.ts';
+import { headColumns } from './block-reader.ts';
+import { isList } from './block.ts';
 
-type Predictions = Extract<JournalHeader, { kind: 'predictions' }>;
+export type Predictions = Extract<JournalHeader, { kind: 'predictions' }>;
 
 const sqlTypes: Record<Datatype, string> = {
   FP64: 'DOUBLE',
@@ -62,6 +63,34 @@ export function selectOf(header: JournalHeader): string {
   return [...Object.keys(scalars).map((name) => scalarOf(name, header)), ...inputs, ...outputs].join(', ');
 }
 
+/** Of a table for `columnsOf` of `block-reader.ts`. */
+export function blockTable({ inputs, outputs }: Predictions): string {
+  const own = [
+    ...inputs.map((spec) => [`in_${spec.name}`, typeOf(spec)] as const),
+    ...outputs.map((spec) => [`out_${spec.name}`, typeOf(spec)] as const),
+  ];
+  return [...Object.entries(headColumns), ...own]
+    .map(([name, type]) => `${quoteIdentifier(name)} ${type}`)
+    .join(', ');
+}
+
+/** What is selected from that table. */
+export function blockSelect({ model, version, digest, inputs, outputs }: Predictions): string {
+  const moment = (name: string) => `make_timestamp((${name} * 1000)::BIGINT) AS ${name}`;
+  const ins = inputs.map(({ name, kind }) => {
+    const column = quoteIdentifier(`in_${name}`);
+    return kind === 'timestamp' ? `epoch_ms(${column}) AS ${column}` : column;
+  });
+  return [
+    ...['id', moment('time'), moment('loggedAt')],
+    ...[`${quoteLiteral(model)} AS model`, `${version}::INTEGER AS version`],
+    `${digest === undefined ? 'NULL::VARCHAR' : quoteLiteral(digest)} AS digest`,
+    ...['route', 'epoch', 'ms', 'queueMs', 'computeMs'],
+    ...ins,
+    ...outputs.map(({ name }) => quoteIdentifier(`out_${name}`)),
+  ].join(', ');
+}
+
 /** What all rows of a file share is in its header; files of 0.3.0 and before have it in each row. */
 function scalarOf(name: string, { model, version, digest }: Predictions): string {
   if (name === 'model') return `coalesce(model, ${quoteLiteral(model)}) AS model`;
@@ -71,8 +100,8 @@ function scalarOf(name: string, { model, version, digest }: Predictions): string
 }
 
 function struct(specs: readonly TensorSpec[]): string {
-  const fields = specs.map(
-    (spec) => `${quoteIdentifier(spec.name)} ${sqlTypes[spec.datatype]}${isList(spec) ? '[]' : ''}`,
-  );
+  const fields = specs.map((spec) => `${quoteIdentifier(spec.name)} ${typeOf(spec)}`);
   return `STRUCT(${fields.join(', ')})`;
 }
+
+const typeOf = (spec: TensorSpec): string => sqlTypes[spec.datatype] + (isList(spec) ? '[]' : '');

@@ -1,8 +1,8 @@
 /**
- * Where rows are safe before they are answered: append-only files of JSON lines, one stream per version (and one
- * for a model's labels).
+ * Where rows are safe before they are answered: append-only files, of blocks for a version's predictions (`block.ts`), of
+ * JSON lines for a model's labels.
  *
- * A line that `append` has resolved for is in the kernel's hands, so it survives a `kill -9` of this process; what
+ * What `append` has resolved for is in the kernel's hands, so it survives a `kill -9` of this process; what
  * a killed process left is found at the next start. The first line of a file tells how to read the others.
  */
 import { writeSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { mkdir, open, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TensorSpec } from '../contracts/serving.ts';
+import { ByteWriter } from './block.ts';
 import { failpoint } from '../infra/failpoint.ts';
 
 /** What a journal holds. */
@@ -33,6 +34,7 @@ export type JournalHeader = Stream & { seq: string };
  * in memory.
  */
 const rotateMs = 5_000;
+const hurryMs = 1_000;
 const rotateRows = 10_000;
 const rotateBytes = 32_000_000;
 
@@ -48,14 +50,27 @@ function writeWhole(fd: number, bytes: Buffer): number {
   return bytes.length;
 }
 
+interface OpenFile {
+  handle: FileHandle;
+  path: string;
+  rows: number;
+  bytes: number;
+  openedAt: number;
+  /** Whether it goes before its time. */
+  hurried: boolean;
+  timer: NodeJS.Timeout;
+}
+
 export class Journal {
   readonly #folder: string;
   readonly #stream: Stream;
   readonly #ship: (path: string, bytes: number) => void;
   /** Writes and closes, one after the other. */
   #last: Promise<void> = Promise.resolve();
-  #group: { text: string; rows: number; written: Promise<void> } | undefined;
-  #file: { handle: FileHandle; path: string; rows: number; bytes: number; timer: NodeJS.Timeout } | undefined;
+  /** Of the group that is being gathered. */
+  readonly #bytes = new ByteWriter();
+  #group: { rows: number; written: Promise<void> } | undefined;
+  #file: OpenFile | undefined;
   #unshipped = 0;
 
   /** @param ship is told the path of each file that is complete, and its size */
@@ -77,11 +92,11 @@ export class Journal {
 
   /**
    * Resolves when the rows are written. Appends that come while a write is under way share the next one.
-   * @param lines each with its newline
+   * @param write whole blocks, at once
    */
-  append(lines: string, rows: number): Promise<void> {
-    this.#group ??= { text: '', rows: 0, written: this.#next(() => this.#writeGroup()) };
-    this.#group.text += lines;
+  append(write: (to: ByteWriter) => void, rows: number): Promise<void> {
+    this.#group ??= { rows: 0, written: this.#next(() => this.#writeGroup()) };
+    write(this.#bytes);
     this.#group.rows += rows;
     return this.#group.written;
   }
@@ -98,26 +113,51 @@ export class Journal {
   }
 
   async #writeGroup(): Promise<void> {
-    const { text, rows } = this.#group!;
-    this.#group = undefined;
-    this.#file ??= await this.#open();
-    const file = this.#file;
     try {
+      this.#file ??= await this.#open();
       await failpoint('serving:append');
-      file.bytes += writeWhole(file.handle.fd, Buffer.from(text, 'utf8'));
+    } catch (error) {
+      this.#takeGroup(); // refused, all of it
+      await this.#close();
+      throw error;
+    }
+    const file = this.#file;
+    const { rows, bytes } = this.#takeGroup();
+    try {
+      file.bytes += writeWhole(file.handle.fd, bytes);
       await failpoint('serving:appended');
       file.rows += rows;
     } catch (error) {
-      await this.#close(); // perhaps cut in a line: nothing may follow it
+      await this.#close(); // perhaps cut in a block: nothing may follow it
       throw error;
     }
-    if (file.rows >= rotateRows || file.bytes >= rotateBytes) await this.#close();
+    this.#rotateSoon(file);
   }
 
-  async #open() {
+  /** With what came while the file was opened. */
+  #takeGroup(): { rows: number; bytes: Buffer } {
+    const { rows } = this.#group!;
+    this.#group = undefined;
+    return { rows, bytes: this.#bytes.take() };
+  }
+
+  /** A file that is full goes at once, one of many rows after a second, any other after some. */
+  #rotateSoon(file: OpenFile): void {
+    const full = file.bytes >= rotateBytes;
+    if (!full && (file.rows < rotateRows || file.hurried)) return;
+    file.hurried = true;
+    clearTimeout(file.timer);
+    const ms = full ? 0 : Math.max(0, hurryMs - (performance.now() - file.openedAt));
+    file.timer = setTimeout(() => void this.#next(() => this.#close(file.path)), ms).unref();
+  }
+
+  async #open(): Promise<OpenFile> {
     await mkdir(this.#folder, { recursive: true });
     const seq = `${started}-${String(++files).padStart(6, '0')}`;
-    const path = join(this.#folder, `journal-${seq}.jsonl`);
+    const path = join(
+      this.#folder,
+      `journal-${seq}.${this.#stream.kind === 'predictions' ? 'rows' : 'jsonl'}`,
+    );
     const handle = await open(path, 'ax');
     try {
       await failpoint('serving:opened');
@@ -130,7 +170,7 @@ export class Journal {
     this.#unshipped++;
     // Only this file: by then another may be in use. A disk on which closing fails ends the process.
     const timer = setTimeout(() => void this.#next(() => this.#close(path)), rotateMs).unref();
-    return { handle, path, rows: 0, bytes: 0, timer };
+    return { handle, path, rows: 0, bytes: 0, openedAt: performance.now(), hurried: false, timer };
   }
 
   async #close(only?: string): Promise<void> {

@@ -91,12 +91,15 @@ export interface Stopping {
 /** On SIGTERM and SIGINT, once. */
 export function stopOnSignal(doors: Doors, log: Logger, { drain, close }: Stopping): void {
   const stop = async () => {
+    // What is waited for here may hold nothing open itself (a module that is loaded, for one), and Node would end before.
+    const alive = setInterval(() => undefined, 60_000);
     log.info('stopping');
     drain();
     await failpoint('serving:draining');
     await sleep(drainMs);
     await doors.close();
     await close();
+    clearInterval(alive);
   };
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

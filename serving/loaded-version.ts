@@ -15,8 +15,8 @@ import type { Column, Decoder } from './decoder.ts';
 import type { NanPolicy } from './encoder.ts';
 import { defaultLimits, Lane } from './lane.ts';
 import type { LaneLimits, Run } from './lane.ts';
-import { compileLines, loggedInputs } from './log-line.ts';
-import type { LinesOf, Privacy } from './log-line.ts';
+import { compileBlock, loggedInputs } from './block.ts';
+import type { Privacy, WriteBlock } from './block.ts';
 import { OneThread } from './one-thread.ts';
 import { gather } from './rows.ts';
 import { StageTimes } from './stage-times.ts';
@@ -34,7 +34,8 @@ export interface LoadedVersion {
   decode: Decoder;
   /** The inputs, as the decoder looks at them. */
   columns: readonly Column[];
-  lines: LinesOf;
+  /** Into the prediction log. */
+  write: WriteBlock;
   /** The log's columns: without what is left out, hashes as text. */
   loggedInputs: readonly TensorSpec[];
   lane: Lane;
@@ -178,7 +179,7 @@ export function counted({ run, close }: Opened, known: Known): LoadedVersion {
     ...rest,
     decode: compileDecoder(signature),
     columns: signature.inputs.map(columnOf),
-    lines: compileLines(signature, privacy),
+    write: compileBlock(signature, privacy),
     loggedInputs: loggedInputs(signature, privacy),
     lane: new Lane(run, signature, limits),
     counters: new Counters(version),

@@ -50,7 +50,10 @@ export async function predict(
   version.hold();
   try {
     const ran = await run(version, rows, wanted, question.deadline);
-    if (log) await log(version.lines(headOf(routed, id, question, routed.route), rows, ran), rows.count);
+    if (log) {
+      const head = headOf(routed, id, question, routed.route);
+      await log((to) => version.write(to, head, rows, ran), rows.count);
+    }
     version.counters.answered(rows.count, performance.now() - question.arrived);
     version.times.ran(ran);
     if (host.state.challenger) askBeside(catalogue, host, routed, { id, question, rows, ran });
@@ -106,8 +109,11 @@ function refuseNonFinite(wanted: readonly Wanted[], { outputs }: Ran, rows: numb
 }
 
 function headOf({ epoch }: Routed, id: string, { time, arrived }: Question, route: Route) {
-  const loggedAt = new Date().toISOString();
-  return { id, time: time ?? loggedAt, loggedAt, route, epoch, ms: performance.now() - arrived };
+  const loggedAt = Date.now();
+  return {
+    ...{ id, loggedAt, route, epoch, ms: performance.now() - arrived },
+    time: time === undefined ? loggedAt : Date.parse(time),
+  };
 }
 
 interface Answered {
@@ -138,7 +144,7 @@ function askBeside(catalogue: Catalogue, host: Host, routed: Routed, answered: A
     const ran = await run(other, rows, [], arrived + besideMs);
     const log = catalogue.log(other, id);
     const head = headOf(routed, id, { ...question, arrived }, 'shadow');
-    if (log) await log(other.lines(head, rows, ran), rows.count);
+    if (log) await log((to) => other.write(to, head, rows, ran), rows.count);
     if (inShadow) challenger.counters.answered(rows.count, performance.now() - arrived);
     const [mine, theirs] = inShadow ? [ran, answered.ran] : [answered.ran, ran];
     challenger.counters.compared(mine.outputs[0]!, theirs.outputs[0]!, rows.count);

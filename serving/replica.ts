@@ -95,9 +95,9 @@ export class Replica implements Catalogue {
     if (logged < 1 && pointOf(model, `log\0${id}`) >= logged) return undefined;
     if (this.#full && logged === 1)
       throw new Refusal(503, 'the prediction log is full: the store has not taken it for some time', 5);
-    if (this.#full) return async (_lines, rows) => void (this.#dropped += rows);
+    if (this.#full) return async (_write, rows) => void (this.#dropped += rows);
     const journal = this.#predictions(version);
-    return (lines, rows) => journal.append(lines, rows);
+    return (write, rows) => journal.append(write, rows);
   }
 
   besideFailed({ model, version }: LoadedVersion, error: unknown): void {

@@ -69,7 +69,7 @@ const doors = await openDoors(
   {
     ...{ catalogue: serving, log, rejects },
     metrics: () => metricsText(serving, shipper, rejects),
-    labels: (model, lines, rows) => serving.labels(model).append(lines, rows),
+    labels: (model, lines, rows) => serving.labels(model).append((to) => to.bare(lines), rows),
   },
   { ...config.serving, port, ...(values['grpc-port'] && { grpcPort: Number(values['grpc-port']) }) },
 );

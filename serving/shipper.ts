@@ -5,7 +5,7 @@
  * crash between storing and deleting, adds nothing. A store that is away is tried again; rows wait on disk.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +15,16 @@ import { unlessCode } from '../infra/errno.ts';
 import { failpoint } from '../infra/failpoint.ts';
 import type { Logger } from '../infra/log.ts';
 import type { Store } from '../infra/store/store.ts';
-import { labelColumns, predictionColumns, selectOf, structOf } from './journal-sql.ts';
+import { columnsOf } from './block-reader.ts';
+import {
+  blockSelect,
+  blockTable,
+  labelColumns,
+  predictionColumns,
+  selectOf,
+  structOf,
+} from './journal-sql.ts';
+import type { Predictions } from './journal-sql.ts';
 import type { JournalHeader } from './journal.ts';
 
 /** After this, DuckDB and its memory are given back. */
@@ -87,7 +96,7 @@ export class Shipper {
     const names = await readdir(this.#deps.folder);
     for (const name of names.filter((one) => one.endsWith('.parquet')))
       await rm(join(this.#deps.folder, name));
-    for (const name of names.filter((one) => /^journal-.*\.jsonl$/.test(one)).toSorted()) {
+    for (const name of names.filter((one) => /^journal-.*\.(jsonl|rows)$/.test(one)).toSorted()) {
       const path = join(this.#deps.folder, name);
       this.ship(path, (await stat(path)).size);
     }
@@ -139,12 +148,8 @@ export class Shipper {
   }
 
   async #shipRows(db: DuckDb, header: JournalHeader, path: string): Promise<void> {
-    const columns = header.kind === 'predictions' ? predictionColumns(header) : labelColumns;
-    // A line that a kill cut short was never answered for: it is left out.
-    await db.run(
-      `CREATE OR REPLACE TABLE journal AS SELECT * FROM read_json(${quoteLiteral(path)}, format = 'newline_delimited',
-        columns = ${structOf(columns)}, ignore_errors = true) WHERE id IS NOT NULL`,
-    );
+    if (header.kind === 'predictions' && path.endsWith('.rows')) await readBlocks(db, header, path);
+    else await readLines(db, header, path);
     const folder = header.kind === 'predictions' ? '%Y-%m-%d/%H' : '%Y-%m-%d';
     const parts = await db.rows<{ part: string }>(
       `SELECT DISTINCT strftime(time, '${folder}') AS part FROM journal ORDER BY part`,
@@ -155,7 +160,7 @@ export class Shipper {
       const key = `${header.kind}/${header.model}/${part}/${name}.parquet`;
       try {
         await db.run(
-          `COPY (SELECT ${selectOf(header)} FROM journal WHERE strftime(time, '${folder}') = ${quoteLiteral(part)})
+          `COPY (SELECT * FROM journal WHERE strftime(time, '${folder}') = ${quoteLiteral(part)})
             TO ${quoteLiteral(parquet)} (FORMAT parquet, COMPRESSION zstd)`,
         );
         await failpoint('serving:part');
@@ -165,8 +170,28 @@ export class Shipper {
         await rm(parquet, { force: true });
       }
     }
-    await db.run('DROP TABLE journal');
+    await db.run('DROP VIEW journal');
+    await db.run('DROP TABLE raw');
   }
+}
+
+/** What a kill cut short was never answered for: it is left out. */
+async function readBlocks(db: DuckDb, header: Predictions, path: string): Promise<void> {
+  const bytes = await readFile(path);
+  const blocks = bytes.subarray(bytes.indexOf(10) + 1);
+  await db.run(`CREATE OR REPLACE TABLE raw (${blockTable(header)})`);
+  await db.appendColumns('raw', columnsOf(blocks, [...header.inputs, ...header.outputs]));
+  await db.run(`CREATE OR REPLACE VIEW journal AS SELECT ${blockSelect(header)} FROM raw`);
+}
+
+/** Labels; and predictions that a server of 0.3.0 or before has left on the disk. */
+async function readLines(db: DuckDb, header: JournalHeader, path: string): Promise<void> {
+  const columns = header.kind === 'predictions' ? predictionColumns(header) : labelColumns;
+  await db.run(
+    `CREATE OR REPLACE TABLE raw AS SELECT * FROM read_json(${quoteLiteral(path)}, format = 'newline_delimited',
+      columns = ${structOf(columns)}, ignore_errors = true) WHERE id IS NOT NULL`,
+  );
+  await db.run(`CREATE OR REPLACE VIEW journal AS SELECT ${selectOf(header)} FROM raw`);
 }
 
 /** @returns undefined when the file was cut before its first line was whole, and so holds no row */

@@ -26,7 +26,7 @@ const start = async () => {
 };
 
 test('rows are stored typed, under the hour they happened, when the server stops', async () => {
-  const { child, infer } = await start();
+  const { child, infer, log } = await start();
   const time = '2001-01-31T22:59:59.000Z';
   const body = inferBody(2, { id: 'a', parameters: { time } });
   Object.assign(body.inputs[0]!, { data: [0.5, 1] });
@@ -37,7 +37,7 @@ test('rows are stored typed, under the hour they happened, when the server stops
 
   const keys: string[] = [];
   for await (const { key } of place.store.list('predictions/')) keys.push(key);
-  assert.equal(keys.length, 2);
+  assert.equal(keys.length, 2, log.join('\n'));
   assert.match(keys[0]!, /^predictions\/flights\/2001-01-31\/22\/one-[0-9-]+-v1\.parquet$/);
   const [first, second, third] = await place.stored('predictions/');
   const { loggedAt, digest, ms, queueMs, computeMs, out_probability, ...rest } = first!;
@@ -73,7 +73,7 @@ test(
           const id = `${round}-${worker}-${i}`;
           const answer = await post(infer, inferBody(1, { id })).catch(() => undefined);
           if (answer === undefined) return;
-          assert.equal(answer.status, 200);
+          assert.equal(answer.status, 200, JSON.stringify(answer.body));
           answered.push(id);
         }
       });
