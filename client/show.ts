@@ -4,6 +4,8 @@ import type { RolloutRecord } from '../contracts/rollout.ts';
 import { Package, VersionRecord } from '../contracts/serving.ts';
 import type { Slots } from '../contracts/serving.ts';
 import { readBytes, readJson, readJsonBlob } from '../infra/store/json.ts';
+import { convergenceOf, convergenceText } from './convergence.ts';
+import type { Convergence } from './convergence.ts';
 import { NotFound } from './errors.ts';
 import type { Esteira } from './index.ts';
 import { table } from './output.ts';
@@ -11,7 +13,7 @@ import { barText, recordText } from './rollout-text.ts';
 import { barRecords, rolloutRecords } from './rollout.ts';
 
 export type Shown =
-  | { kind: 'model'; description: ModelDescription }
+  | { kind: 'model'; description: ModelDescription; serving: Convergence }
   | {
       kind: 'version';
       record: VersionRecord;
@@ -40,7 +42,8 @@ export async function showModel(esteira: Esteira, name: string): Promise<Shown> 
     );
   const version = slot ? description.slots?.[slot as SlotName]?.version : number && Number(number);
   if (slot && !version) throw new NotFound(`${model} has no ${slot} now`);
-  return version ? showVersion(esteira, model, version) : { kind: 'model', description };
+  if (version) return showVersion(esteira, model, version);
+  return { kind: 'model', description, serving: await convergenceOf(esteira.store, model) };
 }
 
 async function showVersion(esteira: Esteira, model: string, version: number): Promise<Shown> {
@@ -56,7 +59,7 @@ async function showVersion(esteira: Esteira, model: string, version: number): Pr
 }
 
 export function shownText(shown: Shown): string {
-  if (shown.kind === 'model') return modelText(shown.description);
+  if (shown.kind === 'model') return modelText(shown.description, shown.serving);
   const { record, card, report, rollouts, bars } = shown;
   const from = `${record.model} version ${record.version}, from ${record.lifecycleId}`;
   const history = [...rollouts.map(recordText), ...bars.map(barText)].join('\n\n');
@@ -65,7 +68,8 @@ export function shownText(shown: Shown): string {
   );
 }
 
-function modelText(description: ModelDescription): string {
+function modelText(description: ModelDescription, serving: Convergence): string {
+  const { summary, details } = convergenceText(serving);
   const { model, slots, versions, inFlight, pending, waitsFor, lifecycles } = description;
   const rows = versions
     .toReversed()
@@ -77,11 +81,13 @@ function modelText(description: ModelDescription): string {
     ]);
   return [
     slots?.champion ? `${model} serves version ${slots.champion.version}` : `${model} serves no version yet`,
+    `  served by    ${summary}`,
     `  waits for    ${waitsFor}`,
     `  lifecycles   ${lifecycles} so far`,
     ...(inFlight ? [`  in flight    ${inFlight.lifecycleId}: ${inFlight.trigger.reason}`] : []),
     ...(pending ? [`  next         ${pending.trigger.reason}`] : []),
     ...(slots ? [`  last change  ${moment(slots.at)} by ${slots.by}: ${slots.reason}`] : []),
+    ...details,
     '',
     rows.length > 0
       ? table(['version', 'role', 'made by', 'barred because'], rows)

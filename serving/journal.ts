@@ -5,12 +5,14 @@
  * A line that `append` has resolved for is in the kernel's hands, so it survives a `kill -9` of this process; what
  * a killed process left is found at the next start. The first line of a file tells how to read the others.
  */
+import { randomInt } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { mkdir, open, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TensorSpec } from '../contracts/serving.ts';
 import { failpoint } from '../infra/failpoint.ts';
+import { self } from '../infra/local.ts';
 
 /** What a journal holds. */
 export type Stream =
@@ -25,7 +27,7 @@ export type Stream =
     }
   | { kind: 'labels'; model: string };
 
-/** First line of a file. `seq` is unique among all files of a replica, over restarts. */
+/** First line of a file. `seq` is unique among all files of a replica, over restarts, and over hosts that bear one name. */
 export type JournalHeader = Stream & { seq: string };
 
 /**
@@ -36,7 +38,7 @@ const rotateMs = 5_000;
 const rotateRows = 10_000;
 const rotateBytes = 32_000_000;
 
-const started = Date.now();
+const started = `${Date.now()}-${randomInt(1e9)}`;
 let files = 0;
 
 /**
@@ -117,7 +119,8 @@ export class Journal {
   async #open() {
     await mkdir(this.#folder, { recursive: true });
     const seq = `${started}-${String(++files).padStart(6, '0')}`;
-    const path = join(this.#folder, `journal-${seq}.jsonl`);
+    // With its process, so that nobody takes it from one that lives.
+    const path = join(this.#folder, `journal-${seq}${self}.jsonl`);
     const handle = await open(path, 'ax');
     try {
       await failpoint('serving:opened');

@@ -14,37 +14,48 @@ export interface Threaded {
   /** Not to be called again before it has resolved. */
   run: Run;
   close(): Promise<void>;
+  /** Resolves when the thread has ended, with the reason: its own fault, or that it was closed. */
+  ended: Promise<Error>;
 }
+
+const program = new URL('./lane-thread.ts', import.meta.url);
+/** The loader that our processes have is their main thread's only: see `infra/child-loader.mjs`. */
+const loader = program.pathname.endsWith('.ts')
+  ? ['--import', new URL('../infra/thread-loader.mjs', import.meta.url).href]
+  : [];
 
 /** @param path of the model. @throws what opening it throws */
 export async function openThreaded(path: string, signature: Ports): Promise<Threaded> {
-  const worker = new Worker(new URL('./lane-thread.ts', import.meta.url), {
-    workerData: { path, signature },
-  });
+  const worker = new Worker(program, { workerData: { path, signature }, execArgv: loader });
   let pending: { resolve(outputs: Feed[]): void; reject(error: unknown): void } | undefined;
-  let died: unknown;
+  let died: Error | undefined;
+  const ended = new Promise<Error>((resolve) => {
+    const end = (error: Error) => {
+      died ??= error;
+      pending?.reject(died);
+      pending = undefined;
+      resolve(died);
+    };
+    worker.on('error', end).on('exit', (code) => end(new Error(`the thread of a model ended with ${code}`)));
+  });
   await new Promise<void>((resolve, reject) => {
     worker.on('message', (message: Message) => {
       if ('ready' in message) return resolve();
-      const { resolve: done, reject: failed } = pending!;
+      const asked = pending;
       pending = undefined;
-      if ('fault' in message) failed(new ModelFault(message.fault));
-      else done(message.outputs);
+      if ('fault' in message) asked?.reject(new ModelFault(message.fault));
+      else asked?.resolve(message.outputs);
     });
-    const end = (error: unknown) => {
-      died = error;
-      reject(error);
-      pending?.reject(error);
-    };
-    worker.on('error', end).on('exit', (code) => end(new Error(`the thread of a model ended with ${code}`)));
+    void ended.then(reject);
   });
   return {
     run: (feeds) =>
       new Promise((resolve, reject) => {
-        if (died !== undefined) return reject(died);
+        if (died) return reject(died);
         pending = { resolve, reject };
         worker.postMessage(feeds);
       }),
     close: async () => void (await worker.terminate()),
+    ended,
   };
 }
