@@ -10,6 +10,8 @@ import { openThreaded } from './threaded.ts';
 
 /** A batch that takes longer than this, in ms, has a thread of its own. */
 const heavyMs = 2;
+/** The quickest counts: the first run of a session is slow, and others work beside it. */
+const measuredRuns = 4;
 
 export interface Opened {
   run: Run;
@@ -35,15 +37,19 @@ export async function openFast({ path, signature, thread, full, prove, onFault }
   const file = await path();
   await failpoint('serving:fetched');
   const { model } = await openChecked(file, signature);
+  let leastMs = Infinity;
+  const measured: Run = async (feeds) => {
+    const started = performance.now();
+    const outputs = await model.infer(feeds);
+    leastMs = Math.min(leastMs, performance.now() - started);
+    return outputs;
+  };
   const light: Opened = { run: thread.share(model.infer), close: model.close };
   const isLight = await proved(light, async () => {
     await failpoint('serving:loaded');
-    await light.run(full); // the first run of a session is slower than all others
-    const started = performance.now();
-    await light.run(full);
-    const ms = performance.now() - started;
-    if (ms <= heavyMs) await prove(light.run);
-    return ms <= heavyMs;
+    for (let i = 0; i < measuredRuns && leastMs > heavyMs; i++) await thread.share(measured)(full);
+    if (leastMs <= heavyMs) await prove(light.run);
+    return leastMs <= heavyMs;
   });
   if (isLight) return light;
   await light.close();
