@@ -13,7 +13,9 @@ import { gpu } from './gpu.ts';
 import { guard } from './guard.ts';
 import { table } from './row.ts';
 import type { Row } from './row.ts';
+import { models } from './models.ts';
 import { overhead } from './overhead.ts';
+import { rolling } from './rolling.ts';
 import { runs } from './runs.ts';
 import { search } from './search.ts';
 import { serving } from './serving.ts';
@@ -26,6 +28,8 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   steps,
   start,
   serving,
+  rolling,
+  models,
   runs,
   search,
   training,

@@ -1,7 +1,7 @@
 /** What is swapped out is given back: sessions, the bytes they were made from, and threads. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { residentMb } from '../../bench/processes.ts';
 import { inferBody, makePlace, post } from '../support/server.ts';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
 import { until } from '../support/until.ts';
@@ -9,11 +9,6 @@ import { until } from '../support/until.ts';
 const swaps = 30;
 /** A session of the large one that is kept costs 16 MB or more, a thread of the heavy one 30: fifteen of either show. */
 const boundMb = 150;
-
-async function residentMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1_024;
-}
 
 const skip = process.platform === 'linux' ? false : 'memory is read from /proc';
 

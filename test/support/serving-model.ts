@@ -1,6 +1,6 @@
 /** A small real model, published the way `deploy` does: packages in the store, slots that point to them. */
 import { Slots } from '../../contracts/serving.ts';
-import type { Package, Signature } from '../../contracts/serving.ts';
+import type { Columns, Package, Signature } from '../../contracts/serving.ts';
 import { graph } from '../../infra/onnx/graph.ts';
 import type { Graph } from '../../infra/onnx/graph.ts';
 import { openModel } from '../../infra/onnx/session.ts';
@@ -78,23 +78,37 @@ export async function publishVersion(
 ) {
   const bytes = modelBytes(weight, heavy);
   const inputs = { delay: [0, 1, -1], carrier: ['AA', 'BB', ''], cargo: [true, false, false], at: [0, 1, 2] };
-  const model = await openModel(bytes, signature);
-  const outputs = Array.from((await model.run(inputs))['probability']!);
-  await model.close();
+  return publishModel(store, { model: 'flights', version, bytes, signature, inputs, spoil });
+}
+
+interface Published {
+  model: string;
+  version: number;
+  bytes: Uint8Array;
+  signature: Signature;
+  /** Three rows. */
+  inputs: Columns;
+  spoil?: boolean;
+}
+
+export async function publishModel(store: Store, published: Published) {
+  const { version, bytes, inputs, spoil = false, ...known } = published;
+  const opened = await openModel(bytes, known.signature);
+  const outputs = Array.from((await opened.run(inputs))[known.signature.outputs[0]!.name]!);
+  await opened.close();
   const golden = { rows: 3, inputs, outputs: spoil ? [0.1, 0.1, 0.1] : outputs, tolerance: 1e-5 };
   const note = await store.putBlob('note', 'text/plain');
   const content: Package = {
-    model: 'flights',
-    task: signature.task,
+    ...known,
+    task: known.signature.task,
     onnx: await store.putBlob(bytes, 'application/onnx'),
-    signature,
     golden: await putJsonBlob(store, golden),
     card: note,
     scorecard: note,
     report: note,
     reference: [],
     metrics: {},
-    lifecycleId: `lifecycle/flights/${version}`,
+    lifecycleId: `lifecycle/${known.model}/${version}`,
     datasetDigest: note.sha256,
     window: { from: '2001-01-01T00:00:00Z', until: '2001-02-01T00:00:00Z' },
     project: note,
@@ -103,21 +117,19 @@ export async function publishVersion(
 }
 
 /** The next epoch. @returns its number */
-export async function publishSlots(store: Store, change: Partial<Pick<Slots, 'champion' | 'challenger'>>) {
-  const key = 'models/flights/current.json';
+export async function publishSlots(
+  store: Store,
+  change: Partial<Pick<Slots, 'champion' | 'challenger'>>,
+  model = 'flights',
+) {
+  const key = `models/${model}/current.json`;
   const now = await readJson(store, key, Slots);
   const { champion = null, challenger = null } = { ...now?.value, ...change };
   const epoch = (now?.value.epoch ?? 0) + 1;
   const at = new Date().toISOString();
   const slots = Slots.parse({
-    model: 'flights',
-    epoch,
-    champion,
-    challenger,
-    previous: null,
-    reason: 'test',
-    by: 'ada',
-    at,
+    ...{ model, epoch, champion, challenger, previous: null },
+    ...{ reason: 'test', by: 'ada', at },
   });
   await swapJson(store, key, slots, now?.etag);
   return epoch;
