@@ -54,6 +54,18 @@ test('on a thread it answers bit for bit what it answers on the main one, alone 
   await model.close();
 });
 
+test('a thread that does not answer is given up, and so is who waits for it', async () => {
+  const path = join(folder, 'hanging.onnx');
+  await writeFile(path, modelBytes(1));
+  process.env['ESTEIRA_FAULT'] = 'serving:thread:hang';
+  const threaded = await openThreaded(path, signature, 200);
+  delete process.env['ESTEIRA_FAULT'];
+  await assert.rejects(threaded.run(feeds(1)), /has not answered for 200 ms/);
+  assert.match(String(await threaded.ended), /has not answered/);
+  await assert.rejects(threaded.run(feeds(1)), /has not answered/);
+  await threaded.close();
+});
+
 /** A thread that answers until it is told to end. */
 function stub(): Threaded & { end(): void } {
   let end = () => {};
