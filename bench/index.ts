@@ -13,7 +13,9 @@ import { gpu } from './gpu.ts';
 import { guard } from './guard.ts';
 import { table } from './row.ts';
 import type { Row } from './row.ts';
+import { models } from './models.ts';
 import { overhead } from './overhead.ts';
+import { rolling } from './rolling.ts';
 import { runs } from './runs.ts';
 import { score } from './score.ts';
 import { search } from './search.ts';
@@ -27,6 +29,8 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   steps,
   start,
   serving,
+  rolling,
+  models,
   runs,
   score,
   search,

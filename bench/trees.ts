@@ -1,10 +1,16 @@
 /** A gradient-boosted model of a hundred trees over thirty numbers, the size that tables of them often have. */
 import { graph } from '../infra/onnx/graph.ts';
+import type { Graph } from '../infra/onnx/graph.ts';
 
 export const features = 30;
 
-/** @param trees of depth 6, with splits and leaves from a seed. Takes `x` FP32 [rows, 30], gives `probability` FP32 [rows, 1] */
-export function treesModel(trees = 100, depth = 6): Uint8Array {
+/**
+ * Takes `x` FP32 [rows, 30], gives `probability` FP32 [rows, 1]; in columns, as packages have them, `x0` to `x29` FP64
+ * [rows] and `probability` FP32 [rows].
+ *
+ * @param trees of depth 6, with splits and leaves from a seed
+ */
+export function treesModel(trees = 100, depth = 6, inColumns = false): Uint8Array {
   const random = seeded(7);
   const nodes: { tree: number; id: number; feature: number; value: number; leaf: boolean }[] = [];
   const first = 2 ** depth - 1;
@@ -16,7 +22,7 @@ export function treesModel(trees = 100, depth = 6): Uint8Array {
   const g = graph('trees');
   const score = g.node(
     'TreeEnsembleRegressor',
-    [g.input('x', 'float', ['rows', features])],
+    [inColumns ? concatenated(g) : g.input('x', 'float', ['rows', features])],
     {
       n_targets: 1,
       nodes_treeids: each(({ tree }) => tree),
@@ -33,8 +39,19 @@ export function treesModel(trees = 100, depth = 6): Uint8Array {
     },
     'ai.onnx.ml',
   );
-  g.output('probability', g.node('Sigmoid', [score]), 'float', ['rows', 1]);
+  const probability = g.node('Sigmoid', [score]);
+  if (inColumns) {
+    const flat = g.node('Squeeze', [probability, g.constant('int64', [1])]);
+    g.output('probability', flat, 'float', ['rows']);
+  } else g.output('probability', probability, 'float', ['rows', 1]);
   return g.bytes();
+}
+
+function concatenated(g: Graph): string {
+  const columns = Array.from({ length: features }, (_, i) => g.input(`x${i}`, 'double', ['rows']));
+  const second = g.constant('int64', [1]);
+  const tall = columns.map((column) => g.node('Unsqueeze', [column, second]));
+  return g.node('Cast', [g.node('Concat', tall, { axis: 1 })], { to: 1 });
 }
 
 /** @returns numbers in [0, 1). @see Steele and Vigna, "splitmix" */

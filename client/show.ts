@@ -3,6 +3,8 @@ import type { Bar, ModelDescription } from '../contracts/model.ts';
 import type { RolloutRecord } from '../contracts/rollout.ts';
 import type { Package, Slots, VersionRecord } from '../contracts/serving.ts';
 import { readBytes } from '../infra/store/json.ts';
+import { convergenceOf, convergenceText } from './convergence.ts';
+import type { Convergence } from './convergence.ts';
 import type { Esteira } from './index.ts';
 import { named, slotNames, versionOf } from './named.ts';
 import { table } from './output.ts';
@@ -10,7 +12,7 @@ import { barText, recordText } from './rollout-text.ts';
 import { barRecords, rolloutRecords } from './rollout.ts';
 
 export type Shown =
-  | { kind: 'model'; description: ModelDescription }
+  | { kind: 'model'; description: ModelDescription; serving: Convergence }
   | {
       kind: 'version';
       record: VersionRecord;
@@ -25,9 +27,9 @@ export type Shown =
 /** @param name `flights`, `flights@champion` (or `challenger`, `previous`), `flights/3` */
 export async function showModel(esteira: Esteira, name: string): Promise<Shown> {
   const { description, version } = await named(esteira, name);
-  return version === undefined
-    ? { kind: 'model', description }
-    : showVersion(esteira, description.model, version);
+  const { model } = description;
+  if (version !== undefined) return showVersion(esteira, model, version);
+  return { kind: 'model', description, serving: await convergenceOf(esteira.store, model) };
 }
 
 async function showVersion(esteira: Esteira, model: string, version: number): Promise<Shown> {
@@ -40,7 +42,7 @@ async function showVersion(esteira: Esteira, model: string, version: number): Pr
 }
 
 export function shownText(shown: Shown): string {
-  if (shown.kind === 'model') return modelText(shown.description);
+  if (shown.kind === 'model') return modelText(shown.description, shown.serving);
   const { record, card, report, rollouts, bars } = shown;
   const from = `${record.model} version ${record.version}, from ${record.lifecycleId}`;
   const history = [...rollouts.map(recordText), ...bars.map(barText)].join('\n\n');
@@ -49,7 +51,8 @@ export function shownText(shown: Shown): string {
   );
 }
 
-function modelText(description: ModelDescription): string {
+function modelText(description: ModelDescription, serving: Convergence): string {
+  const { summary, details } = convergenceText(serving);
   const { model, slots, versions, inFlight, pending, waitsFor, lifecycles } = description;
   const rows = versions
     .toReversed()
@@ -61,11 +64,13 @@ function modelText(description: ModelDescription): string {
     ]);
   return [
     slots?.champion ? `${model} serves version ${slots.champion.version}` : `${model} serves no version yet`,
+    `  served by    ${summary}`,
     `  waits for    ${waitsFor}`,
     `  lifecycles   ${lifecycles} so far`,
     ...(inFlight ? [`  in flight    ${inFlight.lifecycleId}: ${inFlight.trigger.reason}`] : []),
     ...(pending ? [`  next         ${pending.trigger.reason}`] : []),
     ...(slots ? [`  last change  ${moment(slots.at)} by ${slots.by}: ${slots.reason}`] : []),
+    ...details,
     '',
     rows.length > 0
       ? table(['version', 'role', 'made by', 'barred because'], rows)

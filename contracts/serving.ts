@@ -198,14 +198,22 @@ export const latencyBoundsMs = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000] 
 /** `replicas/<replica>.json`, rewritten each second; older than 10 s means the replica is gone. */
 export const ReplicaStatus = z.object({
   replica: z.string(),
+  /** Of the process that wrote this; two that bear one name are told apart by it. Absent before 0.4.0. */
+  instance: z.string().optional(),
   url: z.string(),
   at: Instant,
   startedAt: Instant,
+  /** Of its predictions, what is not in the store yet. Absent before 0.4.0. */
+  log: z.object({ bytes: z.int(), lagSeconds: z.number(), dropped: z.int() }).optional(),
   models: z.record(
     ModelName,
     z.object({
       /** The slots epoch this replica acts on now. */
       epoch: z.int(),
+      /** The newest that it has seen; absent before 0.4.0. */
+      desired: z.int().optional(),
+      /** When it took `epoch`. */
+      since: Instant.optional(),
       loaded: z.array(z.int()),
       /** Versions it could not load, and why. */
       failed: z.array(z.object({ version: z.int(), epoch: z.int(), reason: z.string() })),

@@ -74,6 +74,14 @@ export const failpoints = [
   'store:downloaded', // the copy is whole, and has no name yet
   // The prediction server.
   'serving:listening', // the port is open, nothing is loaded
+  'serving:slots', // new slots are read, nothing is done about them
+  'serving:fetched', // the model is on this disk, and not open
+  'serving:loaded', // its session is open, and not proved
+  'serving:proved', // all that the slots name is loaded, the old ones answer
+  'serving:swapped', // the new ones answer, the old ones are in memory still
+  'serving:reporting', // the note for the store is made, and not written
+  'serving:reported', // it is written, the replica does not know
+  'serving:thread', // rows are on the thread of a heavy model, and not answered
   'serving:opened', // the journal is there, its first line is not
   'serving:append', // rows are to be written
   'serving:appended', // rows are written, their callers have no answer
@@ -83,6 +91,7 @@ export const failpoints = [
   'serving:stored', // one part is in the store, its file is still there
   'serving:shipped', // all parts are in the store, the journal is still there
   'serving:draining', // told to stop, not ready any more
+  'serving:flushed', // all rows are in the store, the replica's note is there still
   // Commands that do more than one thing.
   'cli:pinned', // the project is pinned, nobody has asked for a run
   'cli:asked', // the trigger is answered, the caller does not know

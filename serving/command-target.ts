@@ -14,11 +14,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Slots } from '../contracts/serving.ts';
-import type { ReplicaStatus } from '../contracts/serving.ts';
 import { readConfig } from '../infra/config.ts';
 import { createLogger } from '../infra/log.ts';
-import { readJson, swapJson } from '../infra/store/json.ts';
+import { readJson } from '../infra/store/json.ts';
 import { openStore } from '../infra/store/open.ts';
+import { Note } from './note.ts';
 import { Target } from './target-program.ts';
 
 const pollMs = 1_000;
@@ -35,12 +35,11 @@ const replica = (values.replica ?? `${hostname()}-${model}`).replaceAll(/[^A-Za-
 const log = createLogger(config, { process: 'target', replica });
 const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') });
 const target = new Target({ store, log, folder: join(config.home, 'targets', replica), model, command });
-const key = `replicas/${replica}.json`;
+const note = new Note(store, log, replica);
 const startedAt = new Date().toISOString();
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort());
 
-let etag: string | undefined;
 let settled: string | undefined;
 let lookedAt = 0;
 console.log(JSON.stringify({ event: 'listening', replica, model }));
@@ -49,7 +48,7 @@ while (!stop.signal.aborted) {
   await turn().catch((error: unknown) => log.warn({ err: error }, 'the store did not answer'));
   await sleep(pollMs, undefined, { signal: stop.signal }).catch(() => undefined);
 }
-await store.delete(key);
+await note.signOff();
 await store.close();
 
 async function turn(): Promise<void> {
@@ -69,9 +68,6 @@ async function turn(): Promise<void> {
 }
 
 async function report(): Promise<void> {
-  const status: ReplicaStatus = {
-    ...{ replica, url: target.url, at: new Date().toISOString(), startedAt },
-    models: { [model!]: target.status },
-  };
-  etag = (await swapJson(store, key, status, etag)) ?? (await store.read(key))?.etag;
+  const at = new Date().toISOString();
+  await note.write({ url: target.url, at, startedAt, models: { [model!]: target.status } });
 }

@@ -5,6 +5,7 @@
  * What `append` has resolved for is in the kernel's hands, so it survives a `kill -9` of this process; what
  * a killed process left is found at the next start. The first line of a file tells how to read the others.
  */
+import { randomInt } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { mkdir, open, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import { join } from 'node:path';
 import type { TensorSpec } from '../contracts/serving.ts';
 import { ByteWriter } from './block.ts';
 import { failpoint } from '../infra/failpoint.ts';
+import { self } from '../infra/local.ts';
 
 /** What a journal holds. */
 export type Stream =
@@ -26,7 +28,7 @@ export type Stream =
     }
   | { kind: 'labels'; model: string };
 
-/** First line of a file. `seq` is unique among all files of a replica, over restarts. */
+/** First line of a file. `seq` is unique among all files of a replica, over restarts, and over hosts that bear one name. */
 export type JournalHeader = Stream & { seq: string };
 
 /**
@@ -38,7 +40,7 @@ const hurryMs = 1_000;
 const rotateRows = 10_000;
 const rotateBytes = 32_000_000;
 
-const started = Date.now();
+const started = `${Date.now()}-${randomInt(1e9)}`;
 let files = 0;
 
 /**
@@ -154,10 +156,9 @@ export class Journal {
   async #open(): Promise<OpenFile> {
     await mkdir(this.#folder, { recursive: true });
     const seq = `${started}-${String(++files).padStart(6, '0')}`;
-    const path = join(
-      this.#folder,
-      `journal-${seq}.${this.#stream.kind === 'predictions' ? 'rows' : 'jsonl'}`,
-    );
+    // With its process, so that nobody takes it from one that lives.
+    const ending = this.#stream.kind === 'predictions' ? 'rows' : 'jsonl';
+    const path = join(this.#folder, `journal-${seq}${self}.${ending}`);
     const handle = await open(path, 'ax');
     try {
       await failpoint('serving:opened');

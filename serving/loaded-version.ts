@@ -5,7 +5,7 @@
 import { permanent } from '../contracts/failures.ts';
 import { Golden, Package } from '../contracts/serving.ts';
 import type { Ports, Slots, TensorSpec } from '../contracts/serving.ts';
-import { ModelFault, openChecked } from '../infra/onnx/open.ts';
+import { ModelFault } from '../infra/onnx/open.ts';
 import type { Feed } from '../infra/onnx/session.ts';
 import { readJsonBlob } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
@@ -18,9 +18,10 @@ import type { LaneLimits, Run } from './lane.ts';
 import { compileBlock, loggedInputs } from './block.ts';
 import type { Privacy, WriteBlock } from './block.ts';
 import { OneThread } from './one-thread.ts';
+import { openFast } from './opened.ts';
+import type { Opened } from './opened.ts';
 import { gather } from './rows.ts';
 import { StageTimes } from './stage-times.ts';
-import { openThreaded } from './threaded.ts';
 
 export interface LoadedVersion {
   model: string;
@@ -41,6 +42,8 @@ export interface LoadedVersion {
   lane: Lane;
   counters: Counters;
   times: StageTimes;
+  /** Why it cannot answer just now, though it is loaded. */
+  fault(): string | undefined;
   /** Keeps the session open, until it is let go as often. */
   hold(): void;
   letGo(): void;
@@ -64,56 +67,32 @@ export function defaultSettings(): LoadSettings {
 
 type SlotVersion = NonNullable<Slots['champion']>;
 
-/** A batch that takes longer than this, in ms, has a thread of its own. */
-const heavyMs = 2;
-
-/** @throws DigestMismatch, NotFound, ModelRefused, GoldenMismatch (permanent), and what the store throws */
+/**
+ * @param onFault is told when it fails after it was loaded
+ * @throws DigestMismatch, NotFound, ModelRefused, GoldenMismatch (permanent), and what the store throws
+ */
 export async function loadVersion(
   store: Store,
   slot: SlotVersion,
   settings: LoadSettings,
+  onFault: (error: unknown) => void,
 ): Promise<LoadedVersion> {
   const found = await readJsonBlob(store, slot.package, Package);
   const golden = await readJsonBlob(store, found.golden, Golden);
-  const path = await store.localPath(found.onnx);
   const { signature, log } = found;
   const privacy = privacyOf(found, settings.privacyKey);
   const copies = Math.max(1, Math.floor(settings.limits.batchRows / golden.rows));
-  const full = goldenFeeds(golden, signature, golden.rows, copies);
-  const opened = await openFast(path, signature, settings.thread, full).catch(refused(found));
-  try {
-    await prove(opened.run, golden, signature);
-  } catch (error) {
-    await opened.close();
-    return refused(found)(error);
-  }
+  const opened = await openFast({
+    ...{ signature, thread: settings.thread, onFault },
+    path: () => store.localPath(found.onnx),
+    full: goldenFeeds(golden, signature, golden.rows, copies),
+    prove: (run) => prove(run, golden, signature),
+  }).catch(refused(found));
   return counted(opened, {
     ...{ model: found.model, version: slot.version, digest: slot.package.sha256 },
     ...{ signature, logged: log?.sample ?? 1, nan: settings.nan },
     ...{ privacy, limits: settings.limits },
   });
-}
-
-export interface Opened {
-  run: Run;
-  close(): Promise<void>;
-}
-
-/** On the main thread if its batches are short, else on one of its own. @param full a batch of the most rows */
-export async function openFast(
-  path: string,
-  signature: Ports,
-  thread: OneThread,
-  full: readonly Feed[],
-): Promise<Opened> {
-  const { model } = await openChecked(path, signature);
-  const light: Opened = { run: thread.share(model.infer), close: model.close };
-  await light.run(full); // the first run of a session is slower than all others
-  const started = performance.now();
-  await light.run(full);
-  if (performance.now() - started <= heavyMs) return light;
-  await light.close();
-  return openThreaded(path, signature);
 }
 
 function refused({ onnx: { uri } }: Package): (error: unknown) => never {
@@ -170,7 +149,7 @@ interface Known extends Pick<LoadedVersion, 'model' | 'version' | 'digest' | 'si
   privacy: ReadonlyMap<string, Privacy>;
 }
 
-export function counted({ run, close }: Opened, known: Known): LoadedVersion {
+export function counted({ run, close, fault = () => undefined }: Opened, known: Known): LoadedVersion {
   const { limits, privacy, ...rest } = known;
   const { signature, version } = rest;
   let holders = 0;
@@ -184,6 +163,7 @@ export function counted({ run, close }: Opened, known: Known): LoadedVersion {
     lane: new Lane(run, signature, limits),
     counters: new Counters(version),
     times: new StageTimes(),
+    fault,
     hold() {
       holders++;
     },

@@ -6,6 +6,7 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import type { ReplicaStatus, Slots } from '../contracts/serving.ts';
+import { failpoint } from '../infra/failpoint.ts';
 import type { Logger } from '../infra/log.ts';
 import type { Store } from '../infra/store/store.ts';
 import type { Host, HostState, Routed } from './catalogue.ts';
@@ -26,6 +27,8 @@ export class ModelHost implements Host {
   #state: HostState = { epoch: 0, champion: undefined, challenger: undefined };
   #failed: Failed[] = [];
   #attempts = { epoch: 0, count: 0 };
+  /** When the state was taken. */
+  #since: string | undefined;
 
   constructor(name: string, store: Store, log: Logger, settings: LoadSettings) {
     this.name = name;
@@ -57,10 +60,21 @@ export class ModelHost implements Host {
     const counters = this.loaded.map((version) => version.counters.value);
     return {
       epoch: this.#state.epoch,
+      desired: this.desired,
+      ...(this.#since && { since: this.#since }),
       loaded: counters.map(({ version }) => version),
-      failed: this.#failed,
+      failed: [...this.#failed, ...this.#faults()],
       counters,
     };
+  }
+
+  /** What was loaded, and cannot answer now. */
+  #faults(): Failed[] {
+    const { epoch } = this.#state;
+    return this.loaded.flatMap(({ version, fault }) => {
+      const reason = fault();
+      return reason === undefined ? [] : [{ version, epoch, reason }];
+    });
   }
 
   /** @returns which version answers a caller with this key, and by which route */
@@ -80,65 +94,93 @@ export class ModelHost implements Host {
     if (slots.epoch <= this.#state.epoch) return true;
     if (slots.epoch !== this.#attempts.epoch) this.#attempts = { epoch: slots.epoch, count: 0 };
     this.#attempts.count++;
+    await failpoint('serving:slots');
     const fresh: LoadedVersion[] = [];
-    const failed: Failed[] = [];
-    const take = async (slot: Slots['champion']): Promise<LoadedVersion | undefined> => {
-      if (!slot) return undefined;
-      const here = [...this.loaded, ...fresh].find((one) => one.digest === slot.package.sha256);
-      if (here) return here;
-      try {
-        const version = await loadVersion(this.#store, slot, this.#settings);
-        fresh.push(version);
-        return version;
-      } catch (error) {
-        this.#log.error(
-          { err: error, version: slot.version, epoch: slots.epoch },
-          'a version could not be loaded',
-        );
-        const final = error instanceof ApplicationFailure && error.nonRetryable === true;
-        if (final) this.#attempts.count = patience;
-        failed.push({ version: slot.version, epoch: slots.epoch, reason: sentence(error) });
-        return undefined;
-      }
-    };
-
-    const champion = await take(slots.champion);
-    const challenger = await take(slots.challenger);
-    if (failed.length > 0) {
-      await Promise.all(fresh.map((version) => version.retire()));
-      const settled = this.#attempts.count >= patience;
-      if (settled) this.#failed = failed;
-      return settled;
+    try {
+      const failed: Failed[] = [];
+      const champion = await this.#take(slots.champion, slots.epoch, fresh, failed);
+      const challenger = await this.#take(slots.challenger, slots.epoch, fresh, failed);
+      if (failed.length > 0) return await this.#giveUp(fresh, failed);
+      await failpoint('serving:proved');
+      const { share = 0, shadow = 0 } = slots.challenger ?? {};
+      this.#swap({
+        epoch: slots.epoch,
+        champion,
+        challenger: challenger && { ...challenger, share, shadow },
+      });
+      return true;
+    } catch (error) {
+      await retire(fresh);
+      throw error;
     }
-    const { share = 0, shadow = 0 } = slots.challenger ?? {};
-    this.#swap({
-      epoch: slots.epoch,
-      champion,
-      challenger: challenger && { ...challenger, share, shadow },
-    });
-    return true;
+  }
+
+  /** From memory where it is there. What fails is noted in `failed`, what is opened in `fresh`. */
+  async #take(
+    slot: Slots['champion'],
+    epoch: number,
+    fresh: LoadedVersion[],
+    failed: Failed[],
+  ): Promise<LoadedVersion | undefined> {
+    if (!slot) return undefined;
+    const { version } = slot;
+    const here = [...this.loaded, ...fresh].find((one) => one.digest === slot.package.sha256);
+    if (here) return here;
+    const onFault = (error: unknown) =>
+      this.#log.error({ err: error, version }, 'the thread of a version ended; it will be opened again');
+    try {
+      const loaded = await loadVersion(this.#store, slot, this.#settings, onFault);
+      fresh.push(loaded);
+      return loaded;
+    } catch (error) {
+      this.#log.error({ err: error, version, epoch }, 'a version could not be loaded');
+      const final = error instanceof ApplicationFailure && error.nonRetryable === true;
+      if (final) this.#attempts.count = patience;
+      failed.push({ version, epoch, reason: sentence(error) });
+      return undefined;
+    }
+  }
+
+  /** @returns whether for good */
+  async #giveUp(fresh: LoadedVersion[], failed: Failed[]): Promise<boolean> {
+    await retire(fresh.splice(0));
+    const settled = this.#attempts.count >= patience;
+    if (settled) this.#failed = failed;
+    return settled;
   }
 
   /** When the server ends, after its last request. */
   async close(): Promise<void> {
     const last = this.loaded;
     this.#state = { ...this.#state, champion: undefined, challenger: undefined };
-    await Promise.all(last.map((version) => version.retire()));
+    await retire(last);
   }
 
   #swap(next: HostState): void {
     const before = this.loaded;
     this.#state = next;
+    this.#since = new Date().toISOString();
     this.#failed = [];
     const versions = this.loaded;
     this.#log.info({ epoch: next.epoch, loaded: versions.map(({ version }) => version) }, 'slots taken');
-    for (const old of before) {
-      if (versions.some(({ digest }) => digest === old.digest)) continue;
-      old
-        .retire()
-        .catch((error: unknown) => this.#log.error({ err: error }, 'a session could not be released'));
+    const old = before.filter((one) => !versions.some(({ digest }) => digest === one.digest));
+    this.#release(old).catch((error: unknown) =>
+      this.#log.error({ err: error }, 'a session could not be released'),
+    );
+  }
+
+  /** Behind the answers: the last request that holds a version may take its time. */
+  async #release(old: readonly LoadedVersion[]): Promise<void> {
+    try {
+      await failpoint('serving:swapped');
+    } finally {
+      await retire(old);
     }
   }
+}
+
+async function retire(versions: readonly LoadedVersion[]): Promise<void> {
+  await Promise.all(versions.map((version) => version.retire()));
 }
 
 function sentence(error: unknown): string {

@@ -4,15 +4,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ModelName } from '../contracts/artifact.ts';
 import { Slots } from '../contracts/serving.ts';
-import type { ReplicaStatus } from '../contracts/serving.ts';
+import { unlessCode } from '../infra/errno.ts';
 import type { Logger } from '../infra/log.ts';
-import { readJson, swapJson } from '../infra/store/json.ts';
+import { readJson } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
 import type { Append, Catalogue } from './catalogue.ts';
 import { Journal } from './journal.ts';
 import type { Stream } from './journal.ts';
 import type { LoadedVersion, LoadSettings } from './loaded-version.ts';
 import { ModelHost } from './model-host.ts';
+import { Note, sweepNotes } from './note.ts';
 import { Refusal } from './refusal.ts';
 import { pointOf } from './routing.ts';
 import type { Shipper } from './shipper.ts';
@@ -22,6 +23,8 @@ const pollMs = 500;
 const discoverMs = 2_000;
 const reportMs = 1_000;
 const measureMs = 200;
+/** A load that hangs must not keep what was answered from the store. */
+const watchEndMs = 5_000;
 
 export interface ReplicaDeps {
   store: Store;
@@ -50,10 +53,11 @@ export class Replica implements Catalogue {
   #dropped = 0;
   /** The log is at its bound; looked at now and then, so it may go over by what comes in between. */
   #full = false;
-  #statusEtag: string | undefined;
+  readonly #note: Note;
 
   constructor(deps: ReplicaDeps) {
     this.#deps = deps;
+    this.#note = new Note(deps.store, deps.log, deps.replica);
     for (const model of deps.models) this.#add(model);
   }
 
@@ -124,25 +128,37 @@ export class Replica implements Catalogue {
   /** Looks once, so that what is there is loaded, and then keeps watch. @param url where this replica is reached */
   async start(url: string): Promise<void> {
     await this.#discover();
-    await this.#poll();
+    const polled = await Promise.allSettled(this.hosts.map((host) => this.#poll(host)));
+    const failed = polled.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
     this.#looked = true;
-    this.#loops = [
-      this.#every(pollMs, () => this.#poll()),
+    this.#loops.push(
+      ...this.hosts.map((host) => this.#watch(host)),
       this.#every(reportMs, () => this.#report(url)),
       this.#every(discoverMs, () => this.#discover()),
       this.#every(measureMs, async () => void (this.#full = this.logged > this.#deps.logBytes)),
-    ];
+    );
     await this.#report(url);
+    await sweepNotes(this.#deps.store).catch((error: unknown) =>
+      this.#deps.log.warn({ err: error }, 'notes of replicas that are long gone lie there still'),
+    );
   }
 
   /** To be called after the last answer: closes journals, ships them, and signs off. */
   async close(): Promise<void> {
     this.#stop.abort();
-    await Promise.all(this.#loops);
+    await this.#watchEnds();
     await Promise.all([...this.#journals.values()].map((journal) => journal.rotate()));
     await this.#deps.shipper.close();
     await Promise.all(this.hosts.map((host) => host.close()));
-    await this.#deps.store.delete(this.#statusKey);
+    await this.#note.signOff();
+  }
+
+  async #watchEnds(): Promise<void> {
+    const patience = new AbortController();
+    const over = sleep(watchEndMs, undefined, { signal: patience.signal }).catch(unlessCode('ABORT_ERR'));
+    await Promise.race([Promise.all(this.#loops), over]);
+    patience.abort();
   }
 
   /** Not ready from now on, so that balancers look elsewhere. */
@@ -150,13 +166,16 @@ export class Replica implements Catalogue {
     this.#stop.abort();
   }
 
-  get #statusKey(): string {
-    return `replicas/${this.#deps.replica}.json`;
-  }
-
   #add(model: string): void {
     const { store, log, settings } = this.#deps;
-    this.#hosts.set(model, new ModelHost(model, store, log, settings));
+    const host = new ModelHost(model, store, log, settings);
+    this.#hosts.set(model, host);
+    if (this.#looked) this.#loops.push(this.#watch(host));
+  }
+
+  /** Each model by itself: one that takes long to load, or hangs, holds up no other. */
+  #watch(host: ModelHost): Promise<void> {
+    return this.#every(pollMs, () => this.#poll(host));
   }
 
   #journal(id: string, stream: () => Stream): Journal {
@@ -169,13 +188,18 @@ export class Replica implements Catalogue {
 
   async #every(ms: number, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#stop;
+    const { log } = this.#deps;
+    let away = false;
     while (!signal.aborted) {
-      await sleep(ms, undefined, { signal, ref: false }).catch((error: unknown) => {
-        if (!signal.aborted) throw error;
-      });
+      await sleep(ms, undefined, { signal, ref: false }).catch(unlessCode('ABORT_ERR'));
       if (signal.aborted) return;
-      // A store that is away must not stop the watch, nor the serving of what is loaded.
-      await work().catch((error: unknown) => this.#deps.log.warn({ err: error }, 'the store did not answer'));
+      // A store that is away must not stop the watch, nor the serving of what is loaded. Said once, not twice a second.
+      const failed = await work().then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      );
+      if (failed) log[away ? 'debug' : 'warn']({ err: failed.error }, 'the store did not answer');
+      away = failed !== undefined;
     }
   }
 
@@ -188,30 +212,24 @@ export class Replica implements Catalogue {
     }
   }
 
-  async #poll(): Promise<void> {
-    // All of them, so that no host is asked again while it still loads.
-    const polled = await Promise.allSettled(this.hosts.map((host) => this.#pollModel(host)));
-    const failed = polled.find((outcome) => outcome.status === 'rejected');
-    if (failed) throw failed.reason;
-  }
-
-  async #pollModel(host: ModelHost): Promise<void> {
+  async #poll(host: ModelHost): Promise<void> {
     const found = await readJson(this.#deps.store, `models/${host.name}/current.json`, Slots);
     if (!found || this.#settled.get(host.name) === found.etag) return;
     if (await host.follow(found.value)) this.#settled.set(host.name, found.etag);
   }
 
   async #report(url: string): Promise<void> {
-    const status: ReplicaStatus = {
-      replica: this.#deps.replica,
+    const since = this.#deps.shipper.waitingSince;
+    await this.#note.write({
       url,
       at: new Date().toISOString(),
       startedAt: this.#startedAt,
+      log: {
+        bytes: this.logged,
+        lagSeconds: since === undefined ? 0 : (Date.now() - since) / 1_000,
+        dropped: this.#dropped,
+      },
       models: Object.fromEntries(this.hosts.map((host) => [host.name, host.status])),
-    };
-    const { store } = this.#deps;
-    const etag = await swapJson(store, this.#statusKey, status, this.#statusEtag);
-    // Lost to a predecessor of the same name: its note is overwritten a second later.
-    this.#statusEtag = etag ?? (await store.read(this.#statusKey))?.etag;
+    });
   }
 }

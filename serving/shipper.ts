@@ -13,6 +13,7 @@ import type { DuckDb } from '../infra/duckdb.ts';
 import { quoteLiteral } from '../infra/duckdb.ts';
 import { unlessCode } from '../infra/errno.ts';
 import { failpoint } from '../infra/failpoint.ts';
+import { fateOf } from '../infra/local.ts';
 import type { Logger } from '../infra/log.ts';
 import type { Store } from '../infra/store/store.ts';
 import { columnsOf } from './block-reader.ts';
@@ -90,15 +91,29 @@ export class Shipper {
     await db?.close();
   }
 
-  /** What a killed predecessor of the same name left behind. Call it before the first journal is opened. */
+  /**
+   * What a killed predecessor of the same name left behind. Call it before the first journal is opened.
+   *
+   * What belongs to a process of this machine that lives is left to it. Of another machine's nobody could say, so a folder
+   * is one machine's at a time.
+   */
   async recover(): Promise<void> {
-    await mkdir(this.#deps.folder, { recursive: true });
-    const names = await readdir(this.#deps.folder);
-    for (const name of names.filter((one) => one.endsWith('.parquet')))
-      await rm(join(this.#deps.folder, name));
-    for (const name of names.filter((one) => /^journal-.*\.(jsonl|rows)$/.test(one)).toSorted()) {
-      const path = join(this.#deps.folder, name);
-      this.ship(path, (await stat(path)).size);
+    const { folder, replica, log } = this.#deps;
+    await mkdir(folder, { recursive: true });
+    let twin = false;
+    for (const name of (await readdir(folder))
+      .filter((one) => /\.(parquet|jsonl|rows)$/.test(one))
+      .toSorted()) {
+      const path = join(folder, name);
+      if ((await fateOf(name)) === 'alive') twin = true;
+      else if (name.endsWith('.parquet')) await rm(path);
+      else if (name.startsWith('journal-')) this.ship(path, (await stat(path)).size);
+    }
+    if (twin) {
+      log.error(
+        `another process of this machine writes journals as replica ${replica}, and they are left to it; ` +
+          'start each with a --replica of its own',
+      );
     }
   }
 

@@ -14,37 +14,67 @@ export interface Threaded {
   /** Not to be called again before it has resolved. */
   run: Run;
   close(): Promise<void>;
+  /** Resolves when the thread has ended, with the reason: its own fault, or that it was closed. */
+  ended: Promise<Error>;
 }
 
+const program = new URL('./lane-thread.ts', import.meta.url);
+/** The loader that our processes have is their main thread's only: see `infra/child-loader.mjs`. */
+const loader = program.pathname.endsWith('.ts')
+  ? ['--import', new URL('../infra/thread-loader.mjs', import.meta.url).href]
+  : [];
+
+/** Far more than the largest request takes; what is not back by then never comes, and others wait behind it. */
+const longestRunMs = 120_000;
+
 /** @param path of the model. @throws what opening it throws */
-export async function openThreaded(path: string, signature: Ports): Promise<Threaded> {
-  const worker = new Worker(new URL('./lane-thread.ts', import.meta.url), {
-    workerData: { path, signature },
-  });
+export async function openThreaded(
+  path: string,
+  signature: Ports,
+  limitMs = longestRunMs,
+): Promise<Threaded> {
+  const worker = new Worker(program, { workerData: { path, signature }, execArgv: loader });
   let pending: { resolve(outputs: Feed[]): void; reject(error: unknown): void } | undefined;
-  let died: unknown;
+  let died: Error | undefined;
+  let end!: (error: Error) => void;
+  const ended = new Promise<Error>((resolve) => {
+    end = (error) => {
+      died ??= error;
+      pending?.reject(died);
+      pending = undefined;
+      resolve(died);
+    };
+  });
+  worker.on('error', end).on('exit', (code) => end(new Error(`the thread of a model ended with ${code}`)));
   await new Promise<void>((resolve, reject) => {
     worker.on('message', (message: Message) => {
       if ('ready' in message) return resolve();
-      const { resolve: done, reject: failed } = pending!;
+      const asked = pending;
       pending = undefined;
-      if ('fault' in message) failed(new ModelFault(message.fault));
-      else done(message.outputs);
+      if ('fault' in message) asked?.reject(new ModelFault(message.fault));
+      else asked?.resolve(message.outputs);
     });
-    const end = (error: unknown) => {
-      died = error;
-      reject(error);
-      pending?.reject(error);
-    };
-    worker.on('error', end).on('exit', (code) => end(new Error(`the thread of a model ended with ${code}`)));
+    void ended.then(reject);
   });
+  /** It is not waited for: arithmetic under way cannot be interrupted, and perhaps never ends. */
+  const abandon = () => {
+    end(new Error(`the thread of a model has not answered for ${limitMs} ms`));
+    void worker.terminate();
+  };
   return {
-    run: (feeds) =>
-      new Promise((resolve, reject) => {
-        if (died !== undefined) return reject(died);
-        pending = { resolve, reject };
-        worker.postMessage(feeds);
-      }),
+    async run(feeds) {
+      if (died) throw died;
+      const timer = setTimeout(abandon, limitMs);
+      try {
+        return await new Promise((resolve, reject) => {
+          pending = { resolve, reject };
+          worker.postMessage(feeds);
+        });
+      } finally {
+        clearTimeout(timer);
+      }
+    },
     close: async () => void (await worker.terminate()),
+    ended,
   };
 }

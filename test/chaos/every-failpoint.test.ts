@@ -142,7 +142,7 @@ test('one of each stage, the store and serving strikes once as a death', { timeo
     'evaluate:made',
     'approve:filed',
   ];
-  deadly.push('deploy:slots', 'retrain:filed', 'store:locked', 'serving:appended');
+  deadly.push('deploy:slots', 'retrain:filed', 'store:locked', 'serving:appended', 'serving:swapped');
   assert(deadly.every((point) => (failpoints as readonly string[]).includes(point)));
   await appendFile(town.files.faults, deadly.map((point) => `${point}:kill@1\n`).join(''));
   for (const point of deadly) town.disturb({ kind: 'failpoint', detail: `${point}:kill@1` });

@@ -54,9 +54,12 @@ export function faultOf([where, what, when]: Step['dice']): { line: string; hang
   return { line: `${point}:${action}@${1 + Math.floor(when * when * 3)}`, hangs: action === 'hang' };
 }
 
-/** Only S3 stores, commands, batch scoring and Python trainers pass the others. */
+/** Only S3 stores, commands, batch scoring, Python trainers and heavy models pass the others. */
 export const reachable = failpoints.filter(
-  (point) => !/^(cli:|score:|train:environment$|store:(looked|part|completing|downloaded)$)/.test(point),
+  (point) =>
+    !/^(cli:|score:|train:environment$|serving:thread$|store:(looked|part|completing|downloaded)$)/.test(
+      point,
+    ),
 );
 
 export function pick<T>(from: readonly T[], dice: number): T {

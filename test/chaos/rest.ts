@@ -1,7 +1,10 @@
-/** Until nothing moves: every run is over, or waits for somebody, and every row is in the store. */
+/** Until nothing moves: every run is over, or waits for somebody, every row is in the store, and replicas have converged. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Store } from '../../infra/store/store.ts';
+import { convergenceOf } from '../../client/convergence.ts';
+import { modelNames } from './town.ts';
 import type { Town } from './town.ts';
 
 /** A little more than the longest backoff of a quick activity, an approval's deadline, and a training together. */
@@ -32,7 +35,17 @@ async function stirring({ esteira, home }: Town): Promise<string[]> {
   const journals = (await readdir(join(home, 'serving'), { recursive: true }).catch(() => [])).filter(
     (name) => /\.(jsonl|parquet)$/.test(name),
   );
-  return [...moving, ...journals];
+  return [...moving, ...journals, ...(await unsettled(esteira.store))];
+}
+
+/** Replicas that do not act on what their models' slots say, and do not say why. */
+async function unsettled(store: Store): Promise<string[]> {
+  const about = await Promise.all(modelNames.map((model) => convergenceOf(store, model)));
+  return about.flatMap(({ replicas }, i) =>
+    replicas
+      .filter(({ state }) => state === 'behind')
+      .map(({ replica, epoch }) => `${replica} at epoch ${epoch} of ${modelNames[i]!}`),
+  );
 }
 
 async function idle(esteira: Town['esteira'], workflowId: string): Promise<boolean> {

@@ -33,9 +33,10 @@ export interface Place {
   remove(): Promise<void>;
 }
 
-export async function makePlace(): Promise<Place> {
+/** @param at the store; one of files in the place's own folder, if absent */
+export async function makePlace(at?: string): Promise<Place> {
   const root = await mkdtemp(join(tmpdir(), 'esteira-serving-'));
-  const uri = pathToFileURL(join(root, 'store')).href;
+  const uri = at ?? pathToFileURL(join(root, 'store')).href;
   const store = await openStore(uri, { cacheDir: join(root, 'cache') });
   const env = {
     ESTEIRA_HOME: root,

@@ -79,9 +79,13 @@ function actedOn(evidence: Evidence): Breach[] {
     );
   }
   for (const { key, value } of all(evidence, 'replicas')) {
-    for (const [model, { epoch }] of Object.entries(value.models)) {
+    for (const [model, { epoch, desired = epoch }] of Object.entries(value.models)) {
       const last = slots.get(model)?.at(-1)?.epoch ?? 0;
       demand(epoch <= last, `${key} acts on epoch ${epoch} of ${model}, and the last is ${last}`);
+      demand(
+        epoch <= desired && desired <= last,
+        `${key} says that it saw epoch ${desired} of ${model}, acts on ${epoch}, and the last is ${last}`,
+      );
     }
   }
   return breaches;

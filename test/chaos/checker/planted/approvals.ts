@@ -1,6 +1,7 @@
 /** Plants about who said what, and who may serve: I1, I2, I3, I7, I12. */
 import type { Package } from '../../../../contracts/serving.ts';
 import { addEpoch, addRecord, object, other, recordOf, records, run, slots, told } from './tools.ts';
+import type { Evidence } from '../evidence.ts';
 import type { Plant } from './tools.ts';
 
 const byRollout = (version: number) => ({ by: `rollout/alone/${version}`, rollout: 'again' });
@@ -34,11 +35,12 @@ export const approvalPlants: Plant[] = [
   {
     invariant: 'I1',
     what: 'a replica that is ahead of the store',
-    plant(e) {
-      const model = { epoch: 99, loaded: [], failed: [], counters: [] };
-      const at = e.gatheredAt;
-      e.objects['replicas/x.json'] = { replica: 'x', url: 'u', at, startedAt: at, models: { alone: model } };
-    },
+    plant: (e) => reports(e, { epoch: 99 }),
+  },
+  {
+    invariant: 'I1',
+    what: 'a replica that acts on an epoch it has not seen',
+    plant: (e) => reports(e, { epoch: 2, desired: 1 }),
   },
   {
     invariant: 'I2',
@@ -206,3 +208,9 @@ export const approvalPlants: Plant[] = [
     },
   },
 ];
+
+function reports(e: Evidence, state: { epoch: number; desired?: number }): void {
+  const at = e.gatheredAt;
+  const model = { ...state, loaded: [], failed: [], counters: [] };
+  e.objects['replicas/x.json'] = { replica: 'x', url: 'u', at, startedAt: at, models: { alone: model } };
+}
