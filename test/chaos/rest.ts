@@ -33,7 +33,7 @@ async function stirring({ esteira, home }: Town): Promise<string[]> {
     else if (!(await idle(esteira, workflowId))) moving.push(workflowId);
   }
   const journals = (await readdir(join(home, 'serving'), { recursive: true }).catch(() => [])).filter(
-    (name) => /\.(jsonl|parquet)$/.test(name),
+    (name) => /\.(jsonl|rows|parquet)$/.test(name),
   );
   return [...moving, ...journals, ...(await unsettled(esteira.store))];
 }

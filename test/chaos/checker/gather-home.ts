@@ -4,6 +4,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { columnsOf } from '../../../serving/block-reader.ts';
+import type { Predictions } from '../../../serving/journal-sql.ts';
 import { hasCode, unlessCode } from '../../../infra/errno.ts';
 import type { Evidence, Label, Left, Prediction } from './evidence.ts';
 import type { Place } from './gather.ts';
@@ -23,7 +25,7 @@ export async function lookAround(place: Place): Promise<Around> {
   ];
   for (const path of logs.filter((one) => one.endsWith('.log'))) await readLog(path, place.canaries, around);
   for (const path of await filesUnder(join(home, 'serving'))) {
-    const isJournal = /\/journal-[^/]*\.jsonl$/.test(path);
+    const isJournal = /\/journal-[^/]*\.(jsonl|rows)$/.test(path);
     left[isJournal ? 'journals' : 'serving'].push(path);
     if (isJournal) await readJournal(path, around);
   }
@@ -56,7 +58,9 @@ async function readLog(path: string, canaries: string[], around: Around): Promis
 }
 
 /** A line that a kill cut short was never answered for. */
-async function readJournal(path: string, { predictions, labels }: Around): Promise<void> {
+async function readJournal(path: string, around: Around): Promise<void> {
+  if (path.endsWith('.rows')) return readBlocks(path, around);
+  const { predictions, labels } = around;
   let header: { kind?: string; model?: string } | undefined;
   for await (const line of createInterface({ input: createReadStream(path) })) {
     const row = jsonOf(line);
@@ -65,6 +69,25 @@ async function readJournal(path: string, { predictions, labels }: Around): Promi
     else if (header.kind === 'labels')
       labels.push({ model: header.model ?? '', id: String(row['id']), from: path } satisfies Label);
     else predictions.push({ ...(row as unknown as Prediction), from: path });
+  }
+}
+
+async function readBlocks(path: string, { predictions }: Around): Promise<void> {
+  const bytes = await readFile(path);
+  const end = bytes.indexOf(10);
+  const header = jsonOf(bytes.subarray(0, end).toString()) as Predictions | undefined;
+  if (header === undefined) return;
+  const { model, version, digest } = header;
+  const blocks = bytes.subarray(end + 1);
+  for await (const [ids, times, , routes, epochs] of columnsOf(blocks, [
+    ...header.inputs,
+    ...header.outputs,
+  ])) {
+    ids!.forEach((id, i) => {
+      const time = new Date(Number(times![i])).toISOString();
+      const row = { id, time, model, version, digest, route: routes![i], epoch: epochs![i] };
+      predictions.push({ ...(row as unknown as Prediction), from: path });
+    });
   }
 }
 
