@@ -69,6 +69,8 @@ export function createApp(deps: AppDeps): FastifyInstance {
   app.removeAllContentTypeParsers();
   // Nothing else: a page of a stranger may send any other type from a browser that can reach us, without asking first.
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    // Clients name the type of a body that they leave out.
+    if (body.length === 0 && request.url.startsWith('/v2/repository/')) return done(null, undefined);
     try {
       const parse = request.url.endsWith('/invocations') ? parsePythonJson : parseJson;
       done(null, parse(body as Buffer, request));

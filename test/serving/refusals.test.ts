@@ -27,6 +27,7 @@ test('the index of the repository is there, and loading is not', async () => {
   assert.equal(status, 200);
   const entry = (name: string) => ({ name, version: '1', state: 'READY', reason: '' });
   assert.deepEqual(body, [entry('sum'), entry('table')]);
+  assert.equal((await post(`${server.url}/v2/repository/index`, '')).status, 200);
   for (const act of ['load', 'unload']) {
     const answer = await post(`${server.url}/v2/repository/models/sum/${act}`, {});
     assert.equal(answer.status, 501);
