@@ -4,6 +4,7 @@
  *
  * The model's own input columns are known to it, as they would be by hand; nothing is checked, resumed or recorded.
  */
+import '../infra/onnx/no-telemetry.mjs';
 import { readFileSync } from 'node:fs';
 import { DuckDBDataChunk, DuckDBInstance, FLOAT } from '@duckdb/node-api';
 import { InferenceSession, Tensor } from 'onnxruntime-node';

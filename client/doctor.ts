@@ -1,4 +1,5 @@
 /** `esteira doctor`: looks at everything a run needs, and says what to do where something is missing. */
+import '../infra/onnx/no-telemetry.mjs';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { taskQueues } from '../contracts/search.ts';

@@ -26,6 +26,15 @@ const graceSeconds = 60;
 /** Rows that wait at a pod before another is started: some 50 ms of work of a small model. */
 const rowsWaiting = 500;
 
+/**
+ * All that can be written to. In `home` the prediction log waits for the store; who loses it with the node loses seconds of
+ * it. In `tmp` tsx keeps what it compiled, and does not start without.
+ */
+const volumes = [
+  { name: 'home', emptyDir: { sizeLimit: '4Gi' } },
+  { name: 'tmp', emptyDir: { sizeLimit: '256Mi' } },
+];
+
 export function manifestsOf(options: KubernetesOptions): Manifest[] {
   if (options.kserve) return [inferenceService(options)];
   return [deployment(options), service(options), disruptionBudget(options), autoscaler(options)];
@@ -77,8 +86,7 @@ function deployment(options: KubernetesOptions): Manifest {
             },
           ],
           containers: [container(options)],
-          // The prediction log waits here for the store; who loses it with the node loses seconds of it.
-          volumes: [{ name: 'home', emptyDir: { sizeLimit: '4Gi' } }],
+          volumes,
         },
       },
     },
@@ -116,7 +124,10 @@ function container({ image, store, models, secret }: KubernetesOptions): Manifes
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
     },
-    volumeMounts: [{ name: 'home', mountPath: '/var/lib/esteira' }],
+    volumeMounts: [
+      { name: 'home', mountPath: '/var/lib/esteira' },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
   };
 }
 
@@ -193,7 +204,7 @@ function inferenceService(options: KubernetesOptions): Manifest {
             ],
           },
         ],
-        volumes: [{ name: 'home', emptyDir: { sizeLimit: '4Gi' } }],
+        volumes,
       },
     },
   };

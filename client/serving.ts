@@ -94,11 +94,16 @@ async function request<T>(url: string, body?: unknown): Promise<T> {
     },
     ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
   }).catch((error: unknown) => {
-    throw new Error(`nothing answers at ${new URL(url).origin}; \`esteira up\` starts the endpoint`, {
-      cause: error,
-    });
+    throw new Error(unanswered(new URL(url).origin, error), { cause: error });
   });
   const answer = (await response.json()) as T & { error?: string };
   if (!response.ok) throw new Error(answer.error ?? `${url} answered ${response.status}`);
   return answer;
+}
+
+function unanswered(origin: string, error: unknown): string {
+  const { code = '' } = (error as { cause?: { code?: string } }).cause ?? {};
+  if (/CERT|SIGNATURE/.test(code))
+    return `nobody here vouches for the certificate of ${origin} (${code}); NODE_EXTRA_CA_CERTS names a file of who does`;
+  return `nothing answers at ${origin}; \`esteira up\` starts the endpoint`;
 }

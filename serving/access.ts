@@ -4,12 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { pathToFileURL } from 'node:url';
 import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import type { JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import type { AccessSettings } from '../infra/config-serving.ts';
 import { Refusal } from './refusal.ts';
+import { unreadable } from './start-faults.ts';
 
 /** `predict`: inference, metadata, labels. `admin`: metrics and what tells of the server. */
 export const Scope = z.enum(['predict', 'admin']);
@@ -44,6 +44,8 @@ export interface Access {
 
 /** Signed tokens are remembered until they expire, at most so many. */
 const rememberedAtMost = 10_000;
+/** One that never ends could not be taken back. */
+const requiredClaims = ['exp'];
 
 /** @throws Error that names the file and what is wrong in it */
 export async function openAccess({ tokens, jwt }: AccessSettings): Promise<Access> {
@@ -52,7 +54,9 @@ export async function openAccess({ tokens, jwt }: AccessSettings): Promise<Acces
   const remembered = new Map<string, { grant: Grant; until: number }>();
   const verify = async (token: string): Promise<Grant> => {
     const { issuer, audience } = jwt!;
-    const { payload } = await jwtVerify(token, keys!, { issuer, audience }).catch(refuseToken);
+    const { payload } = await jwtVerify(token, keys!, { issuer, audience, requiredClaims }).catch(
+      refuseToken,
+    );
     const grant = grantOf(payload);
     if (remembered.size >= rememberedAtMost) remembered.clear();
     if (payload.exp !== undefined) remembered.set(token, { grant, until: payload.exp * 1_000 });
@@ -82,7 +86,7 @@ export function permit({ name, scopes, models }: Grant, scope: Scope, model?: st
 }
 
 async function readTokens(path: string): Promise<Map<string, Grant>> {
-  const parsed = TokenFile.safeParse(JSON.parse(await readFile(path, 'utf8')));
+  const parsed = TokenFile.safeParse(await readJsonFile('ESTEIRA_SERVING_TOKENS', path));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new Error(`${path}: ${issue!.path.join('.')} ${issue!.message}`);
@@ -94,8 +98,22 @@ async function readTokens(path: string): Promise<Map<string, Grant>> {
 
 async function keysOf(jwks: string): Promise<JWTVerifyGetKey> {
   if (/^https?:/.test(jwks)) return createRemoteJWKSet(new URL(jwks));
-  const url = pathToFileURL(jwks);
-  return createLocalJWKSet(JSON.parse(await readFile(url, 'utf8')) as JSONWebKeySet);
+  const set = await readJsonFile('ESTEIRA_SERVING_JWKS', jwks);
+  try {
+    return createLocalJWKSet(set as JSONWebKeySet);
+  } catch (error) {
+    throw new Error(`${jwks} is no JSON Web Key Set`, { cause: error });
+  }
+}
+
+/** @throws Error that names the setting and the file */
+async function readJsonFile(setting: string, path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch(unreadable(setting, path));
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new Error(`${path}, which ${setting} names, is not JSON`, { cause: error });
+  }
 }
 
 /** `scope` is a list in one string (RFC 8693, 4.2); only words that are scopes here count. */

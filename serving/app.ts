@@ -19,11 +19,14 @@ import { named } from './predict.ts';
 import { Refusal, shown } from './refusal.ts';
 import { sentenceOf } from './rejects.ts';
 import type { Rejects } from './rejects.ts';
+import { isWhole } from './texts.ts';
 import type { Tracing } from './tracing.ts';
 import { extensions, modelMetadata, repositoryIndex } from './repository.ts';
 
-const label = z.union([z.number(), z.string().max(1_000), z.boolean()]);
-const Labels = z.object({ labels: z.array(Label.extend({ label })).min(1).max(10_000) });
+const whole = z.string().refine(isWhole, 'has NUL or half a surrogate pair');
+const label = z.union([z.number(), whole.max(1_000), z.boolean()]);
+const id = whole.min(1).max(200);
+const Labels = z.object({ labels: z.array(Label.extend({ id, label })).min(1).max(10_000) });
 
 /**
  * A request must have come whole by then; who sends a byte now and then holds a connection and its memory. The largest
@@ -66,6 +69,8 @@ export function createApp(deps: AppDeps): FastifyInstance {
   app.removeAllContentTypeParsers();
   // Nothing else: a page of a stranger may send any other type from a browser that can reach us, without asking first.
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    // Clients name the type of a body that they leave out.
+    if (body.length === 0 && request.url.startsWith('/v2/repository/')) return done(null, undefined);
     try {
       const parse = request.url.endsWith('/invocations') ? parsePythonJson : parseJson;
       done(null, parse(body as Buffer, request));
@@ -74,10 +79,11 @@ export function createApp(deps: AppDeps): FastifyInstance {
     }
   });
   app.addHook('onRequest', async (request) => {
-    const { url, params } = request;
-    if (isOpen(url)) return;
-    const scope = /^\/(metrics|v2\/repository)\b/.test(url) ? 'admin' : 'predict';
-    await gate.admit(callerOf(request.raw), scope, (params as { model?: string }).model);
+    // By the route that was found, not by the path: that may be written in more than one way.
+    const { url: route = '' } = request.routeOptions;
+    if (open.has(route)) return;
+    const scope = route === '/metrics' || route.startsWith('/v2/repository') ? 'admin' : 'predict';
+    await gate.admit(callerOf(request.raw), scope, askedModel(catalogue, route, request.params));
   });
   app.addHook('preParsing', async (request) => {
     const { 'content-encoding': encoding = 'identity' } = request.headers;
@@ -170,7 +176,13 @@ function addLabelRoutes(
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** What balancers and probes ask, who have no token. */
-const isOpen = (url: string): boolean => /^\/(v2\/health\/(live|ready)|ping|health)([?]|$)/.test(url);
+const open = new Set(['/v2/health/live', '/v2/health/ready', '/ping', '/health']);
+
+/** A path without a name asks the one model that is here. */
+function askedModel({ hosts }: Catalogue, route: string, params: unknown): string | undefined {
+  if (route === '/invocations' && hosts.length === 1) return hosts[0]!.name;
+  return (params as { model?: string }).model;
+}
 
 function inferenceServer(deps: AppDeps, handler: Handler): Server {
   const options = { requestTimeout, headersTimeout, connectionsCheckingInterval, ...deps.tls };

@@ -12,6 +12,7 @@ import type { TensorSpec } from '../contracts/serving.ts';
 import { isFloat, kinds } from '../infra/onnx/datatypes.ts';
 import type { Values } from '../infra/onnx/datatypes.ts';
 import { Refusal } from './refusal.ts';
+import { isText, textWords } from './texts.ts';
 
 // Views are read in the machine's own order.
 if (endianness() !== 'LE') throw new Error('binary tensors are little-endian, and so must this machine be');
@@ -90,8 +91,10 @@ function textsOf(name: string, bytes: Buffer, elements: number): string[] {
 
 /** @throws Refusal 400: a text of the model must be one */
 export function textOf(name: string, element: number, bytes: Buffer): string {
-  if (isUtf8(bytes)) return bytes.toString('utf8');
-  throw new Refusal(400, `input "${name}" element ${element} is not UTF-8`);
+  if (!isUtf8(bytes)) throw new Refusal(400, `input "${name}" element ${element} is not UTF-8`);
+  const text = bytes.toString('utf8');
+  if (isText(text)) return text;
+  throw new Refusal(400, `input "${name}" element ${element} is not ${textWords}`);
 }
 
 /** @returns the bytes of an output; a view where that is possible */

@@ -9,11 +9,10 @@ import { valuesOf } from './binary.ts';
 import type { Tail } from './binary.ts';
 import { Refusal, shown } from './refusal.ts';
 import type { Element, Elements, Given, Rows } from './rows.ts';
+import { isText, textWords } from './texts.ts';
 
 /** More rows than this in one request hold up everybody else's. */
 export const maxRows = 10_000;
-/** Of one text: more is no category, and the log keeps each. */
-export const maxTextLength = 65_536;
 /** Of one tensor, for the models that are not rows of columns. */
 const maxElements = 2 ** 24;
 
@@ -203,7 +202,7 @@ const checks: Record<Datatype, (value: unknown) => boolean> = {
   UINT16: integer(0, 2 ** 16 - 1),
   UINT8: integer(0, 255),
   BOOL: (value) => typeof value === 'boolean',
-  BYTES: (value) => typeof value === 'string' && value.length <= maxTextLength,
+  BYTES: isText,
 };
 
 const wordsOf: Record<Datatype, string> = {
@@ -219,7 +218,7 @@ const wordsOf: Record<Datatype, string> = {
   UINT16: 'an integer of 16 bits from 0',
   UINT8: 'an integer from 0 to 255',
   BOOL: 'true or false',
-  BYTES: `a string of at most ${maxTextLength} characters`,
+  BYTES: textWords,
 };
 
 export function objectOf(value: unknown, what: string): Record<string, unknown> {

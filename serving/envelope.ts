@@ -2,8 +2,9 @@
 import type { Ports, TensorSpec } from '../contracts/serving.ts';
 import { objectOf } from './decoder.ts';
 import { Refusal, shown } from './refusal.ts';
+import { isWhole } from './texts.ts';
 
-/** In bytes of UTF-8 it may be more: any Unicode is an id. */
+/** In bytes of UTF-8 it may be more: any text is an id. */
 const maxIdLength = 200;
 
 /** An output that was asked for by name. */
@@ -40,8 +41,11 @@ export function readEnvelope(body: unknown): Envelope {
 /** @throws Refusal 400 */
 export function readId(id: unknown): string | undefined {
   if (id === undefined || id === '') return undefined;
-  if (typeof id === 'string' && id.length <= maxIdLength) return id;
-  throw new Refusal(400, `id is ${shown(id)}, expected a string of at most ${maxIdLength} characters`);
+  if (typeof id === 'string' && id.length <= maxIdLength && isWhole(id)) return id;
+  throw new Refusal(
+    400,
+    `id is ${shown(id)}, expected a string of at most ${maxIdLength} characters, without NUL or half a surrogate pair`,
+  );
 }
 
 type Parameters = Pick<Envelope, 'key' | 'time' | 'timeoutMs' | 'binary'>;
@@ -96,7 +100,8 @@ function readOutputs(outputs: unknown): Asked[] | undefined {
   });
 }
 
-function readOutputParameters(name: string, given: unknown): boolean | undefined {
+/** @throws Refusal 400, 501 */
+export function readOutputParameters(name: string, given: unknown): boolean | undefined {
   const parameters = objectOf(given, `output ${shown(name)} parameters`);
   const { binary_data: binary, classification, shared_memory_region: region } = parameters;
   if (classification !== undefined || region !== undefined) {

@@ -90,7 +90,9 @@ export async function openFile(
   settings: LoadSettings,
   log: Logger,
 ): Promise<FileHost> {
-  const bytes = await readFile(path);
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(`${path} cannot be read: ${error.code}`, { cause: error });
+  });
   const session = await openSession(path).catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(`${path} is no model that can be served: ${why}`, { cause: error });

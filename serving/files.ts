@@ -22,6 +22,7 @@ import type { LoadedVersion } from './loaded-version.ts';
 import { modelMetrics } from './metrics.ts';
 import { Rejects } from './rejects.ts';
 import { Shipper } from './shipper.ts';
+import { fail } from './start-faults.ts';
 
 const { values } = parseArgs({
   options: {
@@ -39,7 +40,7 @@ const settings = { ...defaultSettings(), limits, nan, privacyKey };
 const hosts = await Promise.all(values.model.map((text) => openFile(modelOf(text), settings, log))).catch(
   fail,
 );
-const written = values.log === undefined ? undefined : await openLog(values.log);
+const written = values.log === undefined ? undefined : await openLog(values.log).catch(fail);
 const catalogue = new FileCatalogue(hosts, written?.journal);
 const rejects = new Rejects();
 const doors = await openDoors(
@@ -57,12 +58,6 @@ stopOnSignal(doors, log, {
 const models = hosts.map(({ name, state }) => ({ name, ...state.champion!.signature }));
 const { close: _, ...listening } = doors;
 console.log(JSON.stringify({ event: 'listening', ...listening, models }));
-
-/** One sentence for whoever started it, and the end. */
-function fail(error: unknown): never {
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exit(1);
-}
 
 function modelOf(text: string): FileModel {
   const at = text.indexOf('=');

@@ -5,7 +5,7 @@ import type { Values } from '../infra/onnx/datatypes.ts';
 import { bytesOf, textOf, valuesOf } from './binary.ts';
 import { checkElements, product, readShape, rowsOf } from './decoder.ts';
 import type { Column } from './decoder.ts';
-import { readId, readParameters, wantedOutputs } from './envelope.ts';
+import { readId, readOutputParameters, readParameters, wantedOutputs } from './envelope.ts';
 import type { Asked, Wanted } from './envelope.ts';
 import type { LoadedVersion } from './loaded-version.ts';
 import type { Prediction, Question } from './predict.ts';
@@ -65,12 +65,7 @@ export class GrpcQuestion implements Question {
     if (raws.length > 0 && raws.length !== inputs.length)
       throw new Refusal(400, `there are ${raws.length} raw_input_contents for ${inputs.length} inputs`);
     this.#asked = outputs.length === 0 ? undefined : outputs.map(({ name }) => ({ name, binary: undefined }));
-    const odd = outputs.find(({ parameters }) => 'classification' in parameters);
-    if (odd)
-      throw new Refusal(
-        501,
-        `output ${shown(odd.name)} is asked for by classification, which is not given here`,
-      );
+    for (const { name, parameters } of outputs) readOutputParameters(name, plain(parameters));
   }
 
   read({ signature, columns }: LoadedVersion): Rows {
@@ -94,6 +89,8 @@ export class GrpcQuestion implements Question {
   #tensor(column: Column, tensor: InferRequest['inputs'][number], raw: Uint8Array | undefined): Given {
     const { spec } = column;
     const { name, datatype } = spec;
+    if ('shared_memory_region' in tensor.parameters)
+      throw new Refusal(501, `input "${name}" is in shared memory, which is not taken`);
     if (tensor.datatype !== datatype)
       throw new Refusal(
         400,

@@ -1,6 +1,6 @@
 /** The Open Inference Protocol over gRPC: the same models, routes, log and refusals as over REST, in other clothes. */
 import { readFileSync } from 'node:fs';
-import { Server, ServerCredentials, status as codes } from '@grpc/grpc-js';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity, status as codes } from '@grpc/grpc-js';
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { ServerErrorResponse, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
@@ -17,6 +17,7 @@ import { named, predict } from './predict.ts';
 import { Refusal } from './refusal.ts';
 import { sentenceOf, statusIn } from './rejects.ts';
 import type { Rejects } from './rejects.ts';
+import { notListening } from './start-faults.ts';
 import type { Tracing } from './tracing.ts';
 import { extensions, modelMetadata, repositoryIndex } from './repository.ts';
 
@@ -60,6 +61,7 @@ export async function listenGrpc(
   port: number,
   credentials = ServerCredentials.createInsecure(),
 ): Promise<{ port: number; close(): Promise<void> }> {
+  setLogVerbosity(logVerbosity.NONE); // what fails is told to who calls, and is no line of our log
   const server = new Server({
     'grpc.max_receive_message_length': bodyLimit,
     'grpc.max_send_message_length': -1,
@@ -68,7 +70,7 @@ export async function listenGrpc(
   const bound = await new Promise<number>((resolve, reject) => {
     const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
     server.bindAsync(address, credentials, (error, found) => (error ? reject(error) : resolve(found)));
-  });
+  }).catch(notListening(host, port));
   return {
     port: bound,
     close: () =>

@@ -40,6 +40,8 @@ function splitReader(data: unknown): Reader {
   const { columns, data: table } = objectOf(data, 'dataframe_split');
   if (!Array.isArray(columns) || !columns.every((name) => typeof name === 'string'))
     throw new Refusal(400, `dataframe_split.columns is ${shown(columns)}, expected names`);
+  const twice = columns.find((name, at) => columns.indexOf(name) !== at);
+  if (twice !== undefined) throw new Refusal(400, `column ${shown(twice)} is given twice`);
   const rows = listOf(table, 'dataframe_split.data').map((row, i) =>
     listOf(row, `dataframe_split.data[${i}]`),
   );
@@ -56,6 +58,7 @@ function splitReader(data: unknown): Reader {
 /** One object a row, or one bare row for a model of one tensor. */
 function recordReader(shape: string, data: unknown): Reader {
   const rows = listOf(data, shape);
+  if (rows.length === 0) throw new Refusal(400, 'the request has no rows');
   const [first] = rows;
   if (typeof first !== 'object' || first === null || Array.isArray(first)) return bareReader(shape, rows);
   const records = rows.map((row, i) => objectOf(row, `${shape}[${i}]`));
@@ -114,6 +117,8 @@ function reader(count: number, names: readonly string[], cell: Cell): Reader {
 
 function columnGiven(column: Column, count: number, valueOf: (row: number) => unknown): Given {
   const { spec } = column;
+  if (spec.datatype === 'FP16')
+    throw new Refusal(400, `input "${spec.name}" is FP16, which JSON has no form for`);
   const trailing = spec.shape.slice(1);
   if (spec.shape[0] !== -1 || trailing.includes(-1))
     throw new Refusal(

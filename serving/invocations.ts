@@ -50,7 +50,7 @@ function onlyHost({ hosts }: Catalogue): Host {
 async function invoke(catalogue: Catalogue, host: Host, { body }: FastifyRequest) {
   const arrived = performance.now();
   const { params, columns } = columnsOf(body);
-  const { key, time, timeoutMs } = readParameters(params);
+  const { key, time, timeoutMs } = readParameters(params ?? undefined);
   const prediction = await predict(catalogue, host, undefined, {
     ...{ id: undefined, key, time, arrived },
     deadline: timeoutMs === undefined ? Infinity : arrived + timeoutMs,

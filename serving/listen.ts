@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServerCredentials } from '@grpc/grpc-js';
 import type { FastifyInstance } from 'fastify';
@@ -16,6 +17,7 @@ import type { AppDeps, Tls } from './app.ts';
 import { Gate } from './gate.ts';
 import { listenGrpc } from './grpc.ts';
 import { Rates } from './rates.ts';
+import { notListening, unreadable } from './start-faults.ts';
 import { openTracing } from './tracing.ts';
 
 /** Balancers poll readiness about this often; what they send until then is still answered. */
@@ -62,7 +64,16 @@ async function openGate({ access, rate }: ServingSettings): Promise<Gate> {
 }
 
 async function readTls({ cert, key }: NonNullable<ServingSettings['tls']>): Promise<Tls> {
-  return { cert: await readFile(cert), key: await readFile(key) };
+  const pem = {
+    cert: await readFile(cert).catch(unreadable('ESTEIRA_SERVING_TLS_CERT', cert)),
+    key: await readFile(key).catch(unreadable('ESTEIRA_SERVING_TLS_KEY', key)),
+  };
+  try {
+    createSecureContext(pem);
+  } catch (error) {
+    throw new Error(`${cert} and ${key} are no certificate and its key, in PEM`, { cause: error });
+  }
+  return pem;
 }
 
 function credentialsOf({ cert, key }: Tls): ServerCredentials {
@@ -76,7 +87,7 @@ export async function listen(
   port: number,
   scheme = 'http',
 ): Promise<string> {
-  await app.listen({ host, port });
+  await app.listen({ host, port }).catch(notListening(host, port));
   const { port: listening } = app.server.address() as AddressInfo;
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${listening}`;
 }

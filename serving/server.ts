@@ -21,6 +21,7 @@ import { metricsText } from './metrics.ts';
 import { Rejects } from './rejects.ts';
 import { Replica } from './replica.ts';
 import { Shipper } from './shipper.ts';
+import { fail } from './start-faults.ts';
 
 const { values } = parseArgs({
   options: {
@@ -72,7 +73,7 @@ const doors = await openDoors(
     labels: (model, lines, rows) => serving.labels(model).append((to) => to.bare(lines), rows),
   },
   { ...config.serving, port, ...(values['grpc-port'] && { grpcPort: Number(values['grpc-port']) }) },
-);
+).catch(fail);
 const { url } = doors;
 await failpoint('serving:listening');
 await serving.start(url);

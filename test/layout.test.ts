@@ -24,7 +24,7 @@ const allowed: Record<string, { ours: string[]; packages?: string[] }> = {
 
 /** The parts of infra that compute, and open nothing but our own code, so that an activity may call them itself. */
 const pureInfra =
-  /^infra\/(onnx\/.+|code-digest|hardware|sql|flat|duckdb|page\/.+|digest|errno|failpoint|local|untrusted-file|store\/json)\.ts$/;
+  /^infra\/(onnx\/.+|code-digest|hardware|sql|flat|duckdb|page\/.+|digest|errno|failpoint|local|untrusted-file|store\/json)\.m?[jt]s$/;
 
 const sources = Object.keys(allowed).flatMap((folder) => filesUnder(folder));
 

@@ -4,6 +4,7 @@
  * What it computes depends on the request alone. When checkpoints are written, and how often it was
  * interrupted, leaves no trace in the result.
  */
+import '../../infra/onnx/no-telemetry.mjs';
 import type { InferenceSession } from 'onnxruntime-node';
 import { Tensor } from 'onnxruntime-node';
 import { chunkFeeds } from './feeds.ts';

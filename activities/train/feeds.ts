@@ -1,4 +1,5 @@
 /** Rows of a set, in any order, as the tensors of a chunk. */
+import '../../infra/onnx/no-telemetry.mjs';
 import { Tensor } from 'onnxruntime-node';
 import type { RowSet } from './rows.ts';
 

@@ -1,4 +1,5 @@
 /** Loss and one familiar metric of a state's weights over some parts, in the order of the files. */
+import '../../infra/onnx/no-telemetry.mjs';
 import type { InferenceSession } from 'onnxruntime-node';
 import { Tensor } from 'onnxruntime-node';
 import { rocAuc } from '../evaluate/ranking.ts';

@@ -22,7 +22,7 @@ export function addKubernetesCommand(program: Command): void {
   program
     .command('kubernetes')
     .description('manifests of the prediction server: Deployment, Service, autoscaler, disruption budget')
-    .requiredOption('--image <image>', 'built from infra/serving.Dockerfile')
+    .requiredOption('--image <image>', 'built from infra/images/Dockerfile, target serving')
     .option('--store <s3 uri>', 'ESTEIRA_STORE, if absent')
     .option('--model <model...>', 'models to serve; all of the store, if absent', [])
     .option('--name <name>', 'of everything', 'esteira-serving')

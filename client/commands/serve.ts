@@ -39,6 +39,8 @@ export function addServeCommand(program: Command): void {
 async function serve(paths: string[], options: ServeOptions): Promise<void> {
   const models = await named(paths, options.name ?? []);
   const { forkModule } = await import('../../infra/child.ts');
+  const { readConfig } = await import('../../infra/config.ts');
+  readConfig(); // what is wrong in it is said here, once
   const args = [
     ...models.flatMap(({ name, path }) => ['--model', `${name}=${path}`]),
     ...(options.port === undefined ? [] : ['--port', portOf(options.port)]),

@@ -4,6 +4,7 @@
  * `run` blocks the thread it is called on for as long as the arithmetic takes, although it returns a
  * promise: bulk work belongs in a child process.
  */
+import './no-telemetry.mjs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Ports, TensorSpec } from '../../contracts/serving.ts';
 import { kinds } from './datatypes.ts';

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
@@ -45,12 +48,13 @@ async function withServer(
 }
 type Listening = Awaited<ReturnType<Place['start']>>;
 
-const infer = (url: string, token?: string) =>
-  fetch(`${url}/v2/models/flights/infer`, {
+const ask = (url: string, token: string | undefined, body: object) =>
+  fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
-    body: JSON.stringify(inferBody(1)),
+    body: JSON.stringify(body),
   });
+const infer = (url: string, token?: string) => ask(`${url}/v2/models/flights/infer`, token, inferBody(1));
 const get = (url: string, token?: string) =>
   fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
 
@@ -70,6 +74,15 @@ test('a token opens what its scopes and models say, and health needs none', asyn
     for (const path of ['/v2', '/v2/models/flights', '/nothing']) {
       assert.equal((await get(url + path)).status, 401, path);
       assert.notEqual((await get(url + path, 'secret-of-shop')).status, 401, path);
+    }
+    for (const path of ['/metrics', '/%6Detrics', '/metrics?x', '/v2/%72epository/index'])
+      assert.notEqual((await get(url + path, 'secret-of-shop')).status, 200, path);
+    assert.equal((await get(`${url}/%6Detrics`, 'secret-of-shop')).status, 403);
+    const { inputs } = inferBody(1);
+    const rows = { inputs: Object.fromEntries(inputs.map(({ name, data }) => [name, data])) };
+    for (const path of ['/invocations', '/models/flights/invocations']) {
+      assert.equal((await ask(url + path, 'secret-of-shop', rows)).status, 200, path);
+      assert.equal((await ask(url + path, 'secret-of-other', rows)).status, 403, path);
     }
     assert.equal((await get(`${url}/metrics`, 'secret-of-shop')).status, 403);
     assert.equal((await get(`${url}/metrics`, 'secret-of-operator')).status, 200);
@@ -93,14 +106,15 @@ test('a signed token is checked against its issuer’s keys', async () => {
     scope: string,
     audience = 'predictions',
     expires = '5m',
-  ) =>
-    new SignJWT({ scope })
+  ) => {
+    const token = new SignJWT({ scope })
       .setProtectedHeader({ alg: 'ES256', kid: 'one' })
       .setSubject('ada')
       .setIssuer('https://login.example')
-      .setAudience(audience)
-      .setExpirationTime(expires)
-      .sign(key);
+      .setAudience(audience);
+    if (expires !== 'never') token.setExpirationTime(expires);
+    return token.sign(key);
+  };
   const env = {
     ESTEIRA_SERVING_JWKS: jwks,
     ESTEIRA_SERVING_JWT_ISSUER: 'https://login.example',
@@ -115,6 +129,7 @@ test('a signed token is checked against its issuer’s keys', async () => {
       await sign(stranger.privateKey, 'predict'),
       await sign(privateKey, 'predict', 'elsewhere'),
       await sign(privateKey, 'predict', 'predictions', '-1m'),
+      await sign(privateKey, 'predict', 'predictions', 'never'),
       `${good.slice(0, -4)}AAAA`,
     ];
     for (const token of wrong) assert.equal((await infer(url, token)).status, 401);
@@ -228,4 +243,34 @@ test('settings of which one lacks another stop the start with a sentence', async
     place.start('one', { env: { ESTEIRA_SERVING_TLS_CERT: '/x.pem' } }),
     /ESTEIRA_SERVING_TLS_KEY is not set; TLS needs a certificate and its key/,
   );
+});
+
+test('what is wrong with a file or a port stops the start with one sentence', async () => {
+  const [none, text] = [join(place.root, 'none'), join(place.root, 'text')];
+  await writeFile(text, 'no JSON, no PEM');
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as AddressInfo;
+  const jwt = { ESTEIRA_SERVING_JWT_ISSUER: 'a', ESTEIRA_SERVING_JWT_AUDIENCE: 'b' };
+  const wrong: [Record<string, string>, string[], RegExp][] = [
+    [{ ESTEIRA_SERVING_TOKENS: none }, [], /none, which ESTEIRA_SERVING_TOKENS names, is not there$/],
+    [{ ESTEIRA_SERVING_TOKENS: text }, [], /text, which ESTEIRA_SERVING_TOKENS names, is not JSON$/],
+    [{ ...jwt, ESTEIRA_SERVING_JWKS: tokensPath }, [], /tokens.json is no JSON Web Key Set$/],
+    [
+      { ESTEIRA_SERVING_TLS_CERT: text, ESTEIRA_SERVING_TLS_KEY: text },
+      [],
+      /no certificate and its key, in PEM$/,
+    ],
+    [{}, ['--port', String(port)], /cannot listen at 127.0.0.1:\d+: something else listens there$/],
+    [{}, ['--grpc-port', String(port)], /cannot listen at 127.0.0.1:\d+: something else listens there$/],
+  ];
+  for (const [env, args, sentence] of wrong) {
+    const error = await place.start('one', { env, args }).then(
+      () => assert.fail('it started'),
+      (failure: Error) => failure.message.split('\n').filter((line) => line !== ''),
+    );
+    assert.match(error[1]!, sentence);
+    assert.equal(error.length, 2, error.join('\n')); // the first one is the helper's own
+  }
+  taken.close();
 });

@@ -5,8 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Datatype } from '../../contracts/serving.ts';
-import { graph } from '../../infra/onnx/graph.ts';
-import { mirrorModel, serveFiles, sumModel } from '../support/files-server.ts';
+import { mirrorModel, serveFiles, sumModel, tableModel } from '../support/files-server.ts';
 import { version as mlflow } from '../support/mlflow.ts';
 import { pythonWith } from '../support/python-packages.ts';
 
@@ -42,14 +41,3 @@ test("MLflow's client of a scoring server works unchanged", { timeout: 1_200_000
     await server.stop();
   }
 });
-
-/** Two columns in, two out, a number that is missing taken for 0: what a table of mixed kinds needs. */
-function tableModel(): Uint8Array {
-  const g = graph('table');
-  const a = g.input('a', 'double', ['rows']);
-  const b = g.input('b', 'string', ['rows']);
-  const filled = g.node('Where', [g.node('IsNaN', [a]), g.constant('double', [0]), a]);
-  g.output('doubled', g.node('Mul', [filled, g.constant('double', [2])]), 'double', ['rows']);
-  g.output('same', g.node('Identity', [b]), 'string', ['rows']);
-  return g.bytes();
-}

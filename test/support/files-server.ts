@@ -14,10 +14,11 @@ export interface FilesServer {
   stop(): Promise<void>;
 }
 
-/** @param models bytes by name. @param extra more arguments */
+/** @param models bytes by name. @param extra more arguments. @param env more of the environment */
 export async function serveFiles(
   models: Record<string, Uint8Array>,
   extra: string[] = [],
+  env: Record<string, string> = {},
 ): Promise<FilesServer> {
   const root = await mkdtemp(join(tmpdir(), 'esteira-files-'));
   const args = ['--port', '0', '--grpc-port', '0', ...extra.map((arg) => arg.replace('<root>', root))];
@@ -28,7 +29,7 @@ export async function serveFiles(
   }
   const child = forkModule(new URL('../../serving/files.ts', import.meta.url), {
     args,
-    env: { ESTEIRA_HOME: root, LOG_LEVEL: 'error' },
+    env: { ESTEIRA_HOME: root, LOG_LEVEL: 'error', ...env },
   });
   for await (const event of child.events) {
     if (event['event'] !== 'listening') continue;
@@ -59,5 +60,30 @@ export function sumModel(): Uint8Array {
   const axis = g.constant('int64', [1]);
   const sum = g.node('ReduceSum', [g.input('x', 'float', ['rows', 2]), axis], { keepdims: 0 });
   g.output('y', sum, 'float', ['rows']);
+  return g.bytes();
+}
+
+/** Two columns in, two out, a number that is missing taken for 0: what a table of mixed kinds needs. */
+export function tableModel(): Uint8Array {
+  const g = graph('table');
+  const a = g.input('a', 'double', ['rows']);
+  const b = g.input('b', 'string', ['rows']);
+  const filled = g.node('Where', [g.node('IsNaN', [a]), g.constant('double', [0]), a]);
+  g.output('doubled', g.node('Mul', [filled, g.constant('double', [2])]), 'double', ['rows']);
+  g.output('same', g.node('Identity', [b]), 'string', ['rows']);
+  return g.bytes();
+}
+
+/** A class by its name, as classifiers give it: 'low' where the number rounds to 0, 'high' at 1. */
+export function classModel(): Uint8Array {
+  const g = graph('class');
+  const whole = g.node('Cast', [g.input('x', 'float', ['rows'])], { to: 7 });
+  const name = g.node(
+    'LabelEncoder',
+    [whole],
+    { keys_int64s: [0, 1], values_strings: ['low', 'high'], default_string: 'beyond' },
+    'ai.onnx.ml',
+  );
+  g.output('label', name, 'string', ['rows']);
   return g.bytes();
 }
