@@ -41,8 +41,11 @@ export async function startPeer(name: Name, model: string, home: string, rowBody
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async () => {
-    if (child.exitCode === null) process.kill(-child.pid!, 'SIGKILL');
+    // Asked first, so that it ends those that it has started in sessions of their own.
+    if (child.exitCode === null) child.kill('SIGTERM');
+    const late = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), 10_000);
     await ended;
+    clearTimeout(late);
   };
   const origin = `http://127.0.0.1:${port}`;
   const own = name === 'bentoml';
