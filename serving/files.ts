@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../infra/config.ts';
-import { openDuckDb } from '../infra/duckdb.ts';
 import { createLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
 import { FileCatalogue, openFile } from './file-catalogue.ts';
@@ -22,6 +21,7 @@ import type { LoadedVersion } from './loaded-version.ts';
 import { modelMetrics } from './metrics.ts';
 import { Rejects } from './rejects.ts';
 import { Shipper } from './shipper.ts';
+import { openThreadedConverter } from './threaded-converter.ts';
 import { fail } from './start-faults.ts';
 
 const { values } = parseArgs({
@@ -71,7 +71,7 @@ async function openLog(folder: string) {
   const spillDir = join(waiting, 'spill');
   const shipper = new Shipper({
     ...{ store, log, folder: waiting, replica: 'local' },
-    openDuckDb: () => openDuckDb({ memory: '256MB', threads: 1, spillDir }),
+    openConverter: () => openThreadedConverter({ memory: '256MB', threads: 1, spillDir }),
   });
   await shipper.recover();
   const journals = new Map<LoadedVersion, Journal>();

@@ -9,7 +9,6 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readConfig } from '../infra/config.ts';
-import { openDuckDb } from '../infra/duckdb.ts';
 import { failpoint } from '../infra/failpoint.ts';
 import { sweepFolder } from '../infra/local.ts';
 import { createLogger } from '../infra/log.ts';
@@ -21,6 +20,7 @@ import { metricsText } from './metrics.ts';
 import { Rejects } from './rejects.ts';
 import { Replica } from './replica.ts';
 import { Shipper } from './shipper.ts';
+import { openThreadedConverter } from './threaded-converter.ts';
 import { fail } from './start-faults.ts';
 
 const { values } = parseArgs({
@@ -55,7 +55,7 @@ const shipper = new Shipper({
   folder,
   replica,
   // Some thousand rows at a time, beside requests that must not wait.
-  openDuckDb: () => openDuckDb({ memory: '256MB', threads: 1, spillDir }),
+  openConverter: () => openThreadedConverter({ memory: '256MB', threads: 1, spillDir }),
 });
 await shipper.recover();
 const { logBytes, nan, piiKey: privacyKey, queue } = config.serving;

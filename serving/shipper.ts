@@ -5,36 +5,26 @@
  * crash between storing and deleting, adds nothing. A store that is away is tried again; rows wait on disk.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DuckDb } from '../infra/duckdb.ts';
-import { quoteLiteral } from '../infra/duckdb.ts';
 import { unlessCode } from '../infra/errno.ts';
 import { failpoint } from '../infra/failpoint.ts';
 import { fateOf } from '../infra/local.ts';
 import type { Logger } from '../infra/log.ts';
 import type { Store } from '../infra/store/store.ts';
-import { columnsOf } from './block-reader.ts';
-import {
-  blockSelect,
-  blockTable,
-  labelColumns,
-  predictionColumns,
-  selectOf,
-  structOf,
-} from './journal-sql.ts';
-import type { Predictions } from './journal-sql.ts';
+import type { Converter } from './converter.ts';
 import type { JournalHeader } from './journal.ts';
 
-/** After this, DuckDB and its memory are given back. */
+/** After this, the converter and its memory are given back. */
 const idleMs = 10_000;
 
 export interface ShipperDeps {
   store: Store;
   log: Logger;
-  openDuckDb(): Promise<DuckDb>;
+  /** What makes Parquet of journals. */
+  openConverter(): Promise<Converter>;
   /** Of this replica's journals. */
   folder: string;
   replica: string;
@@ -45,7 +35,7 @@ export class Shipper {
   /** With the size of each. */
   readonly #waiting = new Map<string, number>();
   #since = 0;
-  #db: DuckDb | undefined;
+  #converter: Converter | undefined;
   #idle: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
   readonly #stop = new AbortController();
@@ -78,17 +68,17 @@ export class Shipper {
   };
 
   /** Opened once for files that come soon after each other, and closed when none has come for a while. */
-  async #duckDb(): Promise<DuckDb> {
+  async #opened(): Promise<Converter> {
     clearTimeout(this.#idle);
-    this.#db ??= await this.#deps.openDuckDb();
-    return this.#db;
+    this.#converter ??= await this.#deps.openConverter();
+    return this.#converter;
   }
 
-  async #closeDuckDb(): Promise<void> {
+  async #closeConverter(): Promise<void> {
     clearTimeout(this.#idle);
-    const db = this.#db;
-    this.#db = undefined;
-    await db?.close();
+    const converter = this.#converter;
+    this.#converter = undefined;
+    await converter?.close();
   }
 
   /**
@@ -121,7 +111,7 @@ export class Shipper {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#working;
-    await this.#closeDuckDb();
+    await this.#closeConverter();
   }
 
   async #work(): Promise<void> {
@@ -131,7 +121,7 @@ export class Shipper {
       const [next] = this.#waiting;
       if (!next) {
         this.#working = undefined; // in the same breath: a file that comes now must not be left lying
-        this.#idle = setTimeout(() => void this.#closeDuckDb(), idleMs).unref();
+        this.#idle = setTimeout(() => void this.#closeConverter(), idleMs).unref();
         return;
       }
       const [path, bytes] = next;
@@ -143,6 +133,7 @@ export class Shipper {
         failures = 0;
       } catch (error) {
         this.#deps.log.error({ err: error, path }, 'a journal could not be shipped; it stays on disk');
+        await this.#closeConverter(); // it may be what is wrong
         this.#waiting.delete(path);
         if (last) continue;
         this.#waiting.set(path, bytes); // behind the others, so that one bad file holds up none
@@ -157,56 +148,26 @@ export class Shipper {
   async #shipFile(path: string): Promise<void> {
     const header = await headerOf(path);
     await failpoint('serving:shipping');
-    if (header) await this.#shipRows(await this.#duckDb(), header, path);
+    if (header) await this.#shipRows(header, path);
     await failpoint('serving:shipped');
     await unlink(path);
   }
 
-  async #shipRows(db: DuckDb, header: JournalHeader, path: string): Promise<void> {
-    if (header.kind === 'predictions' && path.endsWith('.rows')) await readBlocks(db, header, path);
-    else await readLines(db, header, path);
-    const folder = header.kind === 'predictions' ? '%Y-%m-%d/%H' : '%Y-%m-%d';
-    const parts = await db.rows<{ part: string }>(
-      `SELECT DISTINCT strftime(time, '${folder}') AS part FROM journal ORDER BY part`,
-    );
-    for (const { part } of parts) {
-      const parquet = `${path}.parquet`;
-      const name = `${this.#deps.replica}-${header.seq}${header.kind === 'predictions' ? `-v${header.version}` : ''}`;
-      const key = `${header.kind}/${header.model}/${part}/${name}.parquet`;
-      try {
-        await db.run(
-          `COPY (SELECT * FROM journal WHERE strftime(time, '${folder}') = ${quoteLiteral(part)})
-            TO ${quoteLiteral(parquet)} (FORMAT parquet, COMPRESSION zstd)`,
-        );
+  async #shipRows(header: JournalHeader, path: string): Promise<void> {
+    const { store, replica } = this.#deps;
+    const parts = await (await this.#opened()).convert(path, header);
+    try {
+      for (const part of parts) {
+        const version = header.kind === 'predictions' ? `-v${header.version}` : '';
+        const key = `${header.kind}/${header.model}/${part.folder}/${replica}-${header.seq}${version}.parquet`;
         await failpoint('serving:part');
-        await this.#deps.store.createFromFile(key, parquet, 'application/vnd.apache.parquet');
+        await store.createFromFile(key, part.path, 'application/vnd.apache.parquet');
         await failpoint('serving:stored');
-      } finally {
-        await rm(parquet, { force: true });
       }
+    } finally {
+      await Promise.all(parts.map((part) => rm(part.path, { force: true })));
     }
-    await db.run('DROP VIEW journal');
-    await db.run('DROP TABLE raw');
   }
-}
-
-/** What a kill cut short was never answered for: it is left out. */
-async function readBlocks(db: DuckDb, header: Predictions, path: string): Promise<void> {
-  const bytes = await readFile(path);
-  const blocks = bytes.subarray(bytes.indexOf(10) + 1);
-  await db.run(`CREATE OR REPLACE TABLE raw (${blockTable(header)})`);
-  await db.appendColumns('raw', columnsOf(blocks, [...header.inputs, ...header.outputs]));
-  await db.run(`CREATE OR REPLACE VIEW journal AS SELECT ${blockSelect(header)} FROM raw`);
-}
-
-/** Labels; and predictions that a server of 0.3.0 or before has left on the disk. */
-async function readLines(db: DuckDb, header: JournalHeader, path: string): Promise<void> {
-  const columns = header.kind === 'predictions' ? predictionColumns(header) : labelColumns;
-  await db.run(
-    `CREATE OR REPLACE TABLE raw AS SELECT * FROM read_json(${quoteLiteral(path)}, format = 'newline_delimited',
-      columns = ${structOf(columns)}, ignore_errors = true) WHERE id IS NOT NULL`,
-  );
-  await db.run(`CREATE OR REPLACE VIEW journal AS SELECT ${selectOf(header)} FROM raw`);
 }
 
 /** @returns undefined when the file was cut before its first line was whole, and so holds no row */

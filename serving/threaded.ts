@@ -20,7 +20,7 @@ export interface Threaded {
 
 const program = new URL('./lane-thread.ts', import.meta.url);
 /** The loader that our processes have is their main thread's only: see `infra/child-loader.mjs`. */
-const loader = program.pathname.endsWith('.ts')
+export const threadLoader = program.pathname.endsWith('.ts')
   ? ['--import', new URL('../infra/thread-loader.mjs', import.meta.url).href]
   : [];
 
@@ -33,7 +33,7 @@ export async function openThreaded(
   signature: Ports,
   limitMs = longestRunMs,
 ): Promise<Threaded> {
-  const worker = new Worker(program, { workerData: { path, signature }, execArgv: loader });
+  const worker = new Worker(program, { workerData: { path, signature }, execArgv: threadLoader });
   let pending: { resolve(outputs: Feed[]): void; reject(error: unknown): void } | undefined;
   let died: Error | undefined;
   let end!: (error: Error) => void;

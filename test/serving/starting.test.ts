@@ -1,10 +1,10 @@
 /** Before a replica has looked at its store, it is not ready, and does not claim that a model is unknown. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openDuckDb } from '../../infra/duckdb.ts';
 import { createLogger } from '../../infra/log.ts';
 import { readConfig } from '../../infra/config.ts';
 import { createApp } from '../../serving/app.ts';
+import { openConverter } from '../../serving/converter.ts';
 import { Gate } from '../../serving/gate.ts';
 import { listen } from '../../serving/listen.ts';
 import { Rejects } from '../../serving/rejects.ts';
@@ -19,8 +19,8 @@ test('a replica that starts answers 503 until it knows its models', async () => 
   await publishSlots(place.store, { champion: await publishVersion(place.store, 1, 1) });
   const log = createLogger(readConfig({ LOG_LEVEL: 'fatal' }), {});
   const deps = { store: place.store, log, folder: place.root, replica: 'one' };
-  const openDb = () => openDuckDb({ memory: '256MB', threads: 1, spillDir: place.root });
-  const shipper = new Shipper({ ...deps, openDuckDb: openDb });
+  const options = { memory: '256MB', threads: 1, spillDir: place.root };
+  const shipper = new Shipper({ ...deps, openConverter: () => openConverter(options) });
   const replica = new Replica({ ...deps, shipper, models: [], settings: defaultSettings(), logBytes: 1e9 });
   const app = createApp({
     catalogue: replica,

@@ -1,0 +1,15 @@
+/** The thread that makes Parquet of journals, so that requests do not wait for it. Started by `threaded-converter.ts`. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { DuckDbOptions } from '../infra/duckdb.ts';
+import { openConverter } from './converter.ts';
+import type { JournalHeader } from './journal.ts';
+
+const converter = await openConverter(workerData as DuckDbOptions);
+parentPort!.on('message', (asked: { path: string; header: JournalHeader } | 'close') => {
+  if (asked === 'close') return void converter.close().then(() => parentPort!.close());
+  converter.convert(asked.path, asked.header).then(
+    (parts) => parentPort!.postMessage({ parts }),
+    (error: unknown) => parentPort!.postMessage({ fault: String(error) }),
+  );
+});
+parentPort!.postMessage({ parts: [] });
