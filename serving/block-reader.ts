@@ -4,7 +4,7 @@ import type { DuckDBValue } from '@duckdb/node-api';
 import type { TensorSpec } from '../contracts/serving.ts';
 import { halfToNumber } from '../infra/onnx/datatypes.ts';
 import { nullTimestamp } from '../infra/onnx/session.ts';
-import { isList, nullText, routes } from './block.ts';
+import { isList, nullText, routes, widthOf } from './block.ts';
 
 /** What DuckDB takes at once. */
 const rowsAtMost = 2_048;
@@ -32,15 +32,15 @@ export async function* columnsOf(
 ): AsyncGenerator<DuckDBValue[][]> {
   // Loaded when first asked for: a server that has nothing to ship need not carry DuckDB's 40 MB.
   const { listValue } = await import('@duckdb/node-api');
+  const widths = specs.reduce((sum, spec) => sum + (widthOf(spec) ?? 1), 0);
   const empty = () =>
-    Array.from({ length: Object.keys(headColumns).length + specs.length }, (): DuckDBValue[] => []);
+    Array.from({ length: Object.keys(headColumns).length + widths }, (): DuckDBValue[] => []);
   let columns = empty();
   for (const block of blocksOf(bytes)) {
-    for (const rows of rowsOf(block, specs, listValue)) {
-      rows.forEach((value, i) => columns[i]!.push(value));
-      if (columns[0]!.length < rowsAtMost) continue;
-      yield columns;
-      columns = empty();
+    addTo(columns, block, specs, listValue);
+    while (columns[0]!.length >= rowsAtMost) {
+      yield columns.map((values) => values.slice(0, rowsAtMost));
+      columns = columns.map((values) => values.slice(rowsAtMost));
     }
   }
   if (columns[0]!.length > 0) yield columns;
@@ -58,47 +58,44 @@ function* blocksOf(bytes: Buffer): Generator<Reader> {
 
 type ListOf = (values: DuckDBValue[]) => DuckDBValue;
 
-function* rowsOf(block: Reader, specs: readonly TensorSpec[], listOf: ListOf): Generator<DuckDBValue[]> {
+function addTo(columns: DuckDBValue[][], block: Reader, specs: readonly TensorSpec[], listOf: ListOf): void {
   const count = block.u32();
   const epoch = block.u32();
   const route = routes[block.u8()]!;
-  const [time, loggedAt, ms, queueMs, computeMs] = [
-    block.f64(),
-    block.f64(),
-    block.f64(),
-    block.f64(),
-    block.f64(),
-  ];
+  const [time, loggedAt, ms] = [block.f64(), block.f64(), block.f64()];
+  const shared = [time, loggedAt, route, epoch, ms, block.f64(), block.f64()];
   const id = block.text()!;
-  const columns = specs.map((spec) => elementsOf(block, spec, count, listOf));
   for (let row = 0; row < count; row++) {
-    const name = count === 1 ? id : `${id}/${row}`;
-    yield [
-      name,
-      time,
-      loggedAt,
-      route,
-      epoch,
-      ms,
-      queueMs,
-      computeMs,
-      ...columns.map((valueAt) => valueAt(row)),
-    ];
+    columns[0]!.push(count === 1 ? id : `${id}/${row}`);
+    shared.forEach((value, i) => columns[i + 1]!.push(value));
   }
+  let at = shared.length + 1;
+  for (const spec of specs) at += addElements(columns, at, block, spec, count, listOf);
 }
 
-/** @returns what a row has */
-function elementsOf(
+/** @returns how many columns they were */
+function addElements(
+  columns: DuckDBValue[][],
+  at: number,
   block: Reader,
   spec: TensorSpec,
   rows: number,
   listOf: ListOf,
-): (row: number) => DuckDBValue {
+): number {
   const read = readers[spec.datatype];
-  const values = Array.from({ length: block.u32() }, () => read(block));
-  if (!isList(spec)) return (row) => values[row]!;
-  const width = values.length / rows;
-  return (row) => listOf(values.slice(row * width, (row + 1) * width));
+  const elements = block.u32();
+  const width = widthOf(spec);
+  if (width !== undefined) {
+    for (let i = 0; i < elements; i++) columns[at + (i % width)]!.push(read(block));
+    return width;
+  }
+  if (!isList(spec)) {
+    for (let i = 0; i < elements; i++) columns[at]!.push(read(block));
+    return 1;
+  }
+  for (let row = 0; row < rows; row++)
+    columns[at]!.push(listOf(Array.from({ length: elements / rows }, () => read(block))));
+  return 1;
 }
 
 const real = (value: number): number | null => (Number.isNaN(value) ? null : value);

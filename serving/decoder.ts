@@ -99,16 +99,13 @@ function readTensor(column: Column, tensor: Record<string, unknown>, tail: Tail 
 }
 
 /** @throws Refusal 400, 413 */
-export function readShape({ name, shape: expected }: TensorSpec, given: unknown): number[] {
-  const wanted = () =>
-    `[${expected.map((size, i) => (size !== -1 ? size : i === 0 ? 'rows' : 'any')).join(', ')}]`;
-  if (!Array.isArray(given) || given.length !== expected.length)
-    throw new Refusal(400, `input "${name}" has shape ${shown(given)}, expected ${wanted()}`);
+export function readShape(spec: TensorSpec, given: unknown): number[] {
+  const { name, shape: expected } = spec;
+  if (!Array.isArray(given) || given.length !== expected.length) throw wrongShape(spec, given);
   for (let i = 0; i < expected.length; i++) {
     const size: unknown = given[i];
     const fits = Number.isSafeInteger(size) && (size as number) >= 1;
-    if (!fits || (expected[i] !== -1 && size !== expected[i]))
-      throw new Refusal(400, `input "${name}" has shape ${shown(given)}, expected ${wanted()}`);
+    if (!fits || (expected[i] !== -1 && size !== expected[i])) throw wrongShape(spec, given);
   }
   const dims = given as number[];
   if (expected[0] === -1 && dims[0]! > maxRows)
@@ -116,6 +113,11 @@ export function readShape({ name, shape: expected }: TensorSpec, given: unknown)
   if (product(dims) > maxElements)
     throw new Refusal(413, `input "${name}" has ${product(dims)} elements, at most ${maxElements} are taken`);
   return dims;
+}
+
+function wrongShape({ name, shape }: TensorSpec, given: unknown): Refusal {
+  const sizes = shape.map((size, i) => (size !== -1 ? size : i === 0 ? 'rows' : 'any'));
+  return new Refusal(400, `input "${name}" has shape ${shown(given)}, expected [${sizes.join(', ')}]`);
 }
 
 export function product(dims: readonly number[]): number {

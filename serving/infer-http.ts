@@ -37,9 +37,23 @@ export interface InferPath {
   version: string | undefined;
 }
 
+/** Callers ask for few: taking a path apart costs as much as some of the work. */
+const known = new Map<string, InferPath>();
+const knownAtMost = 1_000;
+
 /** @returns undefined for every other path */
 export function inferPath(url: string): InferPath | undefined {
-  if (!url.startsWith('/v2/models/')) return undefined;
+  const before = known.get(url);
+  if (before || !url.startsWith('/v2/models/')) return before;
+  const path = takenApart(url);
+  if (path && url.length < 300) {
+    if (known.size >= knownAtMost) known.clear();
+    known.set(url, path);
+  }
+  return path;
+}
+
+function takenApart(url: string): InferPath | undefined {
   const query = url.indexOf('?');
   const parts = (query === -1 ? url : url.slice(0, query)).split('/');
   const [, , , model, what, version, infer] = parts;

@@ -3,7 +3,7 @@ import type { Datatype, TensorSpec } from '../contracts/serving.ts';
 import { quoteIdentifier, quoteLiteral } from '../infra/duckdb.ts';
 import type { JournalHeader } from './journal.ts';
 import { headColumns } from './block-reader.ts';
-import { isList } from './block.ts';
+import { isList, widthOf } from './block.ts';
 
 export type Predictions = Extract<JournalHeader, { kind: 'predictions' }>;
 
@@ -65,29 +65,42 @@ export function selectOf(header: JournalHeader): string {
 
 /** Of a table for `columnsOf` of `block-reader.ts`. */
 export function blockTable({ inputs, outputs }: Predictions): string {
+  const columns = (prefix: string, spec: TensorSpec): [string, string][] => {
+    const width = widthOf(spec);
+    if (width === undefined) return [[prefix + spec.name, typeOf(spec)]];
+    return partsOf(prefix + spec.name, width).map((part) => [part, sqlTypes[spec.datatype]]);
+  };
   const own = [
-    ...inputs.map((spec) => [`in_${spec.name}`, typeOf(spec)] as const),
-    ...outputs.map((spec) => [`out_${spec.name}`, typeOf(spec)] as const),
+    ...inputs.flatMap((spec) => columns('in_', spec)),
+    ...outputs.flatMap((spec) => columns('out_', spec)),
   ];
   return [...Object.entries(headColumns), ...own]
     .map(([name, type]) => `${quoteIdentifier(name)} ${type}`)
     .join(', ');
 }
 
+const partsOf = (name: string, width: number): string[] =>
+  Array.from({ length: width }, (_, i) => `${name}/${i}`);
+
 /** What is selected from that table. */
 export function blockSelect({ model, version, digest, inputs, outputs }: Predictions): string {
   const moment = (name: string) => `make_timestamp((${name} * 1000)::BIGINT) AS ${name}`;
-  const ins = inputs.map(({ name, kind }) => {
-    const column = quoteIdentifier(`in_${name}`);
-    return kind === 'timestamp' ? `epoch_ms(${column}) AS ${column}` : column;
-  });
+  const whole = (prefix: string, spec: TensorSpec) => {
+    const column = quoteIdentifier(prefix + spec.name);
+    const width = widthOf(spec);
+    if (width !== undefined)
+      return `list_value(${partsOf(prefix + spec.name, width)
+        .map(quoteIdentifier)
+        .join(', ')}) AS ${column}`;
+    return spec.kind === 'timestamp' ? `epoch_ms(${column}) AS ${column}` : column;
+  };
   return [
     ...['id', moment('time'), moment('loggedAt')],
     ...[`${quoteLiteral(model)} AS model`, `${version}::INTEGER AS version`],
     `${digest === undefined ? 'NULL::VARCHAR' : quoteLiteral(digest)} AS digest`,
     ...['route', 'epoch', 'ms', 'queueMs', 'computeMs'],
-    ...ins,
-    ...outputs.map(({ name }) => quoteIdentifier(`out_${name}`)),
+    ...inputs.map((spec) => whole('in_', spec)),
+    ...outputs.map((spec) => whole('out_', spec)),
   ].join(', ');
 }
 

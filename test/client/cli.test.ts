@@ -104,6 +104,10 @@ test('a second version takes the first one’s place, and a rollback gives it ba
   assert.deepEqual([again.code, again.json().outcome.version], [0, 2], again.stderr);
   const back = await esteira('rollback', 'orders', '--reason', 'a drill', '--json');
   assert.deepEqual([back.code, back.json().version], [0, 1]);
+  const { serving } = (await esteira('show', 'orders', '--json')).json();
+  assert.deepEqual([serving.alive, serving.replicas.length], [1, 1]);
+  const { stdout } = await esteira('show', 'orders');
+  assert.match(stdout, /^ {2}served by {4}[01] of 1 replica at epoch [0-9]+$/m);
 });
 
 test('a rollout is watched, paused and taken back; its version barred, and released', async () => {
