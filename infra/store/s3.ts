@@ -149,9 +149,10 @@ class S3Store implements Store {
         }),
       );
       for (const { Key, Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
-        if (Key && !Key.endsWith('/')) {
-          yield { key: Key.slice(this.#prefix.length), bytes: Size, modifiedAt: LastModified };
-        }
+        const key = Key?.slice(this.#prefix.length);
+        // Nothing of ours begins with a dot: a server over a file system shows its own unfinished files, and they go again.
+        if (!key || key.endsWith('/') || /(^|\/)\./.test(key)) continue;
+        yield { key, bytes: Size, modifiedAt: LastModified };
       }
       from = page.NextContinuationToken;
     } while (from);

@@ -95,7 +95,8 @@ for (const [sample, status] of [
     });
     const metric = async (name: string) =>
       Number(new RegExp(`^${name} ([0-9.]+)$`, 'm').exec(await (await fetch(`${url}/metrics`)).text())?.[1]);
-    assert.equal((await post(infer, inferBody(9_000))).status, 200);
+    assert.equal((await post(infer, inferBody(10_000))).status, 200);
+    for (let i = 0; i < 4; i++) await post(infer, inferBody(10_000)); // some 35 bytes a row
     const dropped = () => metric('esteira_serving_log_dropped_rows_total');
     await until(async () => {
       const answer = await post(infer, inferBody(1));

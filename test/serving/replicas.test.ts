@@ -110,9 +110,15 @@ test('two of one name are noticed by both, and both serve', { skip, timeout: 120
   await until(() => ['b', 'd'].every((disk) => /another process serves as replica two/.test(log(disk))));
   for (const server of [back, servers.get('d')!]) assert.equal(await ask(server), 4);
   // On one disk, too: there the one must not take the other's journals.
+  let starting = true;
+  const busy = (async () => {
+    while (starting) await ask(servers.get('d')!); // so that it has a journal open, however long the start takes
+  })();
   const twin = await place.start('two', {
     env: { ESTEIRA_HOME: join(place.root, 'd'), ESTEIRA_CACHE: join(place.root, 'd', 'cache') },
   });
+  starting = false;
+  await busy;
   servers.set('twin', twin);
   await until(() => /another process of this machine writes journals as replica two/.test(log('twin')));
   for (const server of [twin, servers.get('d')!]) assert.equal(await ask(server), 4);
