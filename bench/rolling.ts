@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { openDuckDb, quoteLiteral } from '../infra/duckdb.ts';
 import { publishSlots, publishVersion } from '../test/support/serving-model.ts';
-import { press } from '../test/support/pressure.ts';
+import { balance, press } from '../test/support/pressure.ts';
 import type { Pressure } from '../test/support/pressure.ts';
 import { inferBody, makePlace } from '../test/support/server.ts';
 import type { Place } from '../test/support/server.ts';
@@ -16,7 +16,6 @@ const callers = 8;
 /** Good answers between one disturbance and the next. */
 const between = 200;
 
-type Server = Awaited<ReturnType<Place['start']>>;
 const names = ['one', 'two'];
 
 export async function rolling(): Promise<Row[]> {
@@ -50,17 +49,14 @@ async function swapped(place: Place): Promise<Row[]> {
 async function restarted(place: Place): Promise<Row[]> {
   const already = await storedRows(place);
   const replicas = await Promise.all(names.map((name) => place.start(name)));
-  const ready = new Set(replicas.map(({ url }) => url));
-  let next = 0;
+  const balancer = balance(replicas);
   const pressure = press(callers, JSON.stringify(inferBody(1)), () => {
-    const urls = [...ready];
-    const url = urls[next++ % urls.length];
+    const url = balancer.next();
     return url && `${url}/v2/models/flights/infer`;
   });
-  const balancer = balance(replicas, ready);
   for (let i = 0; i < restarts; i++) {
     const at = i % replicas.length;
-    await until(() => ready.size === replicas.length);
+    await until(() => balancer.ready === replicas.length);
     await replicas[at]!.child.kill(30_000);
     replicas[at] = await place.start(names[at]);
     const { answered } = pressure;
@@ -70,26 +66,6 @@ async function restarted(place: Place): Promise<Row[]> {
   await pressure.stop();
   await Promise.all(replicas.map(({ child }) => child.kill(30_000)));
   return rowsOf(`over ${restarts} rolling restarts`, pressure, (await storedRows(place)) - already);
-}
-
-function balance(replicas: readonly Server[], ready: Set<string>) {
-  let watching = true;
-  const watch = (async () => {
-    while (watching) {
-      for (const { url } of replicas) {
-        const { ok } = await fetch(`${url}/v2/health/ready`).catch(() => ({ ok: false }));
-        if (ok) ready.add(url);
-        else ready.delete(url);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  })();
-  return {
-    stop() {
-      watching = false;
-      return watch;
-    },
-  };
 }
 
 function rowsOf(when: string, { answered, failures }: Pressure, stored: number): Row[] {

@@ -1,11 +1,9 @@
 /** Who serves a model: what each replica last said of itself, and how many act on what the store wants. */
-import { ReplicaStatus, Slots } from '../contracts/serving.ts';
+import { replicaAliveMs, ReplicaStatus, Slots } from '../contracts/serving.ts';
 import { readJson } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
 import { counted, seconds, table } from './output.ts';
 
-/** A replica reports each second; silent for longer, it has ended, or cannot reach the store. */
-const aliveMs = 10_000;
 /** For so long whoever looks for a replica that died sees when that was. */
 const goneMs = 600_000;
 /** A complete journal is in the store within moments, unless the store does not take it. */
@@ -60,7 +58,7 @@ function lookOf(status: ReplicaStatus, model: string, desired: number, now: numb
   const silentMs = Math.max(0, now - Date.parse(at)); // its clock may be ahead of ours
   const serving = failed.length > 0 ? 'failed' : epoch < desired ? 'behind' : 'ok';
   return {
-    ...{ replica, url, state: silentMs < aliveMs ? serving : 'gone', epoch, loaded },
+    ...{ replica, url, state: silentMs < replicaAliveMs ? serving : 'gone', epoch, loaded },
     ...{ since: said.since ?? startedAt, heard: at, silentSeconds: silentMs / 1_000, failed },
     ...(log && { log }),
   };

@@ -195,7 +195,10 @@ export const VersionCounters = z.object({
 export type VersionCounters = z.infer<typeof VersionCounters>;
 export const latencyBoundsMs = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000] as const;
 
-/** `replicas/<replica>.json`, rewritten each second; older than 10 s means the replica is gone. */
+/** A replica reports each second; silent for longer, it has ended, or cannot reach the store. */
+export const replicaAliveMs = 10_000;
+
+/** `replicas/<replica>.json`, rewritten each second. */
 export const ReplicaStatus = z.object({
   replica: z.string(),
   /** Of the process that wrote this; two that bear one name are told apart by it. Absent before 0.4.0. */

@@ -2,12 +2,12 @@
  * Who may ask what. Bearer tokens are known by their hashes only, so that who reads the file can ask nothing; tokens that
  * an identity provider signs are checked against its keys. Without either, whoever reaches the port may ask.
  */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import type { JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import type { AccessSettings } from '../infra/config-serving.ts';
+import { sha256 } from '../infra/digest.ts';
 import { Refusal } from './refusal.ts';
 import { unreadable } from './start-faults.ts';
 
@@ -67,7 +67,7 @@ export async function openAccess({ tokens, jwt }: AccessSettings): Promise<Acces
       const token = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(authorization ?? '')?.[1];
       if (token === undefined)
         throw new Refusal(401, 'a bearer token is needed, in the header Authorization');
-      const grant = known.get(createHash('sha256').update(token).digest('hex'));
+      const grant = known.get(sha256(token));
       if (grant) return grant;
       const before = remembered.get(token);
       if (before && before.until > Date.now()) return before.grant;

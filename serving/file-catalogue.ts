@@ -2,9 +2,9 @@
  * Models from files that somebody wants to try: no belt, no slots, version 1 of each. The file is trusted as the person who
  * names it trusts it; where bytes come from others, `infra/onnx/open.ts` is the way.
  */
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Ports } from '../contracts/serving.ts';
+import { sha256 } from '../infra/digest.ts';
 import { kinds } from '../infra/onnx/datatypes.ts';
 import { portsOf } from '../infra/onnx/ports.ts';
 import { modelOf, openSession } from '../infra/onnx/session.ts';
@@ -107,7 +107,7 @@ export async function openFile(
       ...{
         model: name,
         version: 1,
-        digest: createHash('sha256').update(bytes).digest('hex'),
+        digest: sha256(bytes),
         signature: ports,
       },
       ...{ logged: 1, nan: settings.nan, privacy: new Map() },

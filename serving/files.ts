@@ -14,9 +14,8 @@ import { openStore } from '../infra/store/open.ts';
 import { FileCatalogue, openFile } from './file-catalogue.ts';
 import type { FileModel } from './file-catalogue.ts';
 import { Journal } from './journal.ts';
-import { defaultLimits } from './lane.ts';
 import { openDoors, stopOnSignal } from './listen.ts';
-import { defaultSettings } from './loaded-version.ts';
+import { loadSettings } from './loaded-version.ts';
 import type { LoadedVersion } from './loaded-version.ts';
 import { modelMetrics } from './metrics.ts';
 import { Rejects } from './rejects.ts';
@@ -33,10 +32,8 @@ const { values } = parseArgs({
   },
 });
 const config = readConfig();
-const { queue, nan, piiKey: privacyKey } = config.serving;
 const log = createLogger(config, { process: 'serving' });
-const limits = { ...defaultLimits, queueRows: queue.rows, queueMs: queue.ms };
-const settings = { ...defaultSettings(), limits, nan, privacyKey };
+const settings = loadSettings(config.serving);
 const hosts = await Promise.all(values.model.map((text) => openFile(modelOf(text), settings, log))).catch(
   fail,
 );

@@ -6,6 +6,7 @@ import { permanent } from '../contracts/failures.ts';
 import { Golden, Package } from '../contracts/serving.ts';
 import type { Ports, Slots, TensorSpec } from '../contracts/serving.ts';
 import { ModelFault } from '../infra/onnx/open.ts';
+import type { ServingSettings } from '../infra/config-serving.ts';
 import type { Feed } from '../infra/onnx/session.ts';
 import { readJsonBlob } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
@@ -60,9 +61,10 @@ export interface LoadSettings {
   thread: OneThread;
 }
 
-/** Of one process. */
-export function defaultSettings(): LoadSettings {
-  return { limits: defaultLimits, nan: 'refuse', privacyKey: undefined, thread: new OneThread() };
+/** Of one process: its models share a thread. */
+export function loadSettings({ queue, nan, piiKey }: ServingSettings): LoadSettings {
+  const limits = { ...defaultLimits, queueRows: queue.rows, queueMs: queue.ms };
+  return { limits, nan, privacyKey: piiKey, thread: new OneThread() };
 }
 
 type SlotVersion = NonNullable<Slots['champion']>;

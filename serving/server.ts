@@ -13,9 +13,8 @@ import { failpoint } from '../infra/failpoint.ts';
 import { sweepFolder } from '../infra/local.ts';
 import { createLogger } from '../infra/log.ts';
 import { openStore } from '../infra/store/open.ts';
-import { defaultLimits } from './lane.ts';
 import { openDoors, stopOnSignal } from './listen.ts';
-import { defaultSettings } from './loaded-version.ts';
+import { loadSettings } from './loaded-version.ts';
 import { metricsText } from './metrics.ts';
 import { Rejects } from './rejects.ts';
 import { Replica } from './replica.ts';
@@ -58,12 +57,10 @@ const shipper = new Shipper({
   openConverter: () => openThreadedConverter({ memory: '256MB', threads: 1, spillDir }),
 });
 await shipper.recover();
-const { logBytes, nan, piiKey: privacyKey, queue } = config.serving;
-const limits = { ...defaultLimits, queueRows: queue.rows, queueMs: queue.ms };
-const settings = { ...defaultSettings(), limits, nan, privacyKey };
+const settings = loadSettings(config.serving);
 const serving = new Replica({
   ...{ store, log, shipper, folder, replica, models: values.model },
-  ...{ settings, logBytes },
+  ...{ settings, logBytes: config.serving.logBytes },
 });
 const rejects = new Rejects();
 const doors = await openDoors(

@@ -5,14 +5,12 @@
 import { Context } from '@temporalio/activity';
 import type { ObserveInput } from '../../contracts/activities.ts';
 import type { Task } from '../../contracts/project.ts';
-import { latencyBoundsMs, ReplicaStatus, Slots } from '../../contracts/serving.ts';
+import { latencyBoundsMs, replicaAliveMs, ReplicaStatus, Slots } from '../../contracts/serving.ts';
 import type { VersionCounters } from '../../contracts/serving.ts';
 import { readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { currentKey } from './slots.ts';
 
-/** A replica reports each second; after ten it is taken for gone. */
-const aliveMs = 10_000;
 const patienceMs = 120_000;
 const pollMs = 250;
 
@@ -20,7 +18,7 @@ export async function liveReplicas(store: Store, now = Date.now()): Promise<Repl
   const alive: ReplicaStatus[] = [];
   for await (const { key } of store.list('replicas/')) {
     const found = await readJson(store, key, ReplicaStatus);
-    if (found && now - Date.parse(found.value.at) < aliveMs) alive.push(found.value);
+    if (found && now - Date.parse(found.value.at) < replicaAliveMs) alive.push(found.value);
   }
   return alive;
 }

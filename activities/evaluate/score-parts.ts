@@ -11,6 +11,7 @@ import { failpoint } from '../../infra/failpoint.ts';
 import type { Child, ChildOptions, Exit } from '../../infra/child.ts';
 import { ScorerEvent } from './scorer-protocol.ts';
 import type { ScorerRequest } from './scorer-protocol.ts';
+import { heard } from '../heard.ts';
 
 export interface ScoringLimits {
   /** Beside four times the models' own size: DuckDB may take 512 MB of it, Node and the runtime 250. */
@@ -85,16 +86,8 @@ async function hear(
   batchMs: number,
   scored: (rows: number) => void,
 ): Promise<void> {
-  const events = child.events[Symbol.asyncIterator]();
-  for (;;) {
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      void child.kill(0);
-    }, batchMs);
-    const { value: line, done } = await events.next().finally(() => clearTimeout(timer));
-    if (late) throw refused(models[0]!, `it had no answer for a batch of rows in ${batchMs / 1_000} s`);
-    if (done) return;
+  const late = () => refused(models[0]!, `it had no answer for a batch of rows in ${batchMs / 1_000} s`);
+  for await (const line of heard(child, batchMs, late)) {
     const event = ScorerEvent.parse(line);
     await failpoint('evaluate:part');
     if (event.event === 'progress') scored(event.rows);

@@ -16,6 +16,7 @@ import type { ScoreChildRequest } from './child-protocol.ts';
 import { unreadable } from './inputs.ts';
 import { commitPart, foundPart, listed } from './output.ts';
 import type { Committing } from './output.ts';
+import { heard } from '../heard.ts';
 
 /** Beside four times the model's size: DuckDB may take 512 MB of it, Node and the runtime 250. */
 const memoryBytes = 1_536 * 1024 * 1024;
@@ -129,16 +130,8 @@ async function hear(
   { before, done }: { before: number; done: Map<number, ScoredPart> },
 ): Promise<void> {
   const { plan, committing, folder, model, said } = work;
-  const events = child.events[Symbol.asyncIterator]();
-  for (;;) {
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      void child.kill(0);
-    }, silenceMs);
-    const { value: line, done: over } = await events.next().finally(() => clearTimeout(timer));
-    if (late) throw refused(model, `it had no answer for a batch of rows in ${silenceMs / 1_000} s`);
-    if (over) return;
+  const late = () => refused(model, `it had no answer for a batch of rows in ${silenceMs / 1_000} s`);
+  for await (const line of heard(child, silenceMs, late)) {
     const event = ScoreChildEvent.parse(line);
     if (event.event === 'progress') said(before + event.rows);
     else if (event.event === 'refused') throw refused(model, event.reason);

@@ -2,7 +2,7 @@
 import { access } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { exitCodes, say } from '../output.ts';
+import { runServer } from '../run-server.ts';
 
 interface ServeOptions {
   name?: string[];
@@ -38,7 +38,6 @@ export function addServeCommand(program: Command): void {
 
 async function serve(paths: string[], options: ServeOptions): Promise<void> {
   const models = await named(paths, options.name ?? []);
-  const { forkModule } = await import('../../infra/child.ts');
   const { readConfig } = await import('../../infra/config.ts');
   readConfig(); // what is wrong in it is said here, once
   const args = [
@@ -47,15 +46,11 @@ async function serve(paths: string[], options: ServeOptions): Promise<void> {
     ...(options.grpcPort === undefined ? [] : ['--grpc-port', portOf(options.grpcPort)]),
     ...(options.log === undefined ? [] : ['--log', resolve(options.log)]),
   ];
-  const child = forkModule(new URL('../../serving/files.ts', import.meta.url), { args });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void child.kill());
-  for await (const event of child.events) {
-    if (event['event'] !== 'listening') continue;
-    const { event: _, ...listening } = event;
-    say(options.json === true, listening, described(listening as unknown as Listening));
-  }
-  const { code } = await child.exited;
-  if (code !== 0) process.exitCode = exitCodes.error;
+  await runServer({
+    module: new URL('../../serving/files.ts', import.meta.url),
+    ...{ args, json: options.json === true },
+    text: (listening) => described(listening as unknown as Listening),
+  });
 }
 
 /** @throws Error that names the file or the name which is wrong */

@@ -1,6 +1,7 @@
 /** Tokens for those who ask for predictions. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
+import { sha256 as digest } from '../../infra/digest.ts';
 import { say } from '../output.ts';
 
 interface TokenOptions {
@@ -23,7 +24,7 @@ export function addTokenCommand(program: Command): void {
       if (strange !== undefined)
         throw new Error(`"${strange}" is no scope; there are ${scopes.join(' and ')}`);
       const token = randomBytes(32).toString('base64url');
-      const sha256 = createHash('sha256').update(token).digest('hex');
+      const sha256 = digest(token);
       const entry = { name, sha256, scopes: scope, ...(model && { models: model }) };
       const text = [
         `Token  ${token}`,

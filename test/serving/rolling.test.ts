@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
-import { press } from '../support/pressure.ts';
+import { balance, press } from '../support/pressure.ts';
 import { inferBody, makePlace, until } from '../support/server.ts';
 
 /** 20 and more were tried by `npm run bench -- rolling`. */
@@ -12,37 +12,22 @@ test('rolling restarts under load fail no request', { timeout: 600_000 }, async 
   const place = await makePlace();
   await publishSlots(place.store, { champion: await publishVersion(place.store, 1, 1) });
   const replicas = [await place.start('one'), await place.start('two')];
-  const ready = new Set(replicas.map(({ url }) => url));
-  let next = 0;
+  const balancer = balance(replicas);
   const pressure = press(8, JSON.stringify(inferBody(1)), () => {
-    const urls = [...ready];
-    const url = urls[next++ % urls.length];
+    const url = balancer.next();
     return url && `${url}/v2/models/flights/infer`;
   });
-  // A balancer: who is not ready gets no more.
-  let watching = true;
-  const watch = (async () => {
-    while (watching) {
-      for (const { url } of replicas) {
-        const { ok } = await fetch(`${url}/v2/health/ready`).catch(() => ({ ok: false }));
-        if (ok) ready.add(url);
-        else ready.delete(url);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  })();
   for (let i = 0; i < restarts; i++) {
     const at = i % 2;
     const old = replicas[at]!;
-    await until(async () => ready.size === 2);
+    await until(async () => balancer.ready === 2);
     await old.child.kill(30_000);
     assert.deepEqual(await old.child.exited, { code: 0, signal: null }, old.log.join('\n'));
     replicas[at] = await place.start(at === 0 ? 'one' : 'two');
     const answered = pressure.answered;
     await until(async () => pressure.answered > answered + 200);
   }
-  watching = false;
-  await watch;
+  await balancer.stop();
   await pressure.stop();
   const ids = pressure.answered;
   for (const { child } of replicas) await child.kill(30_000);

@@ -8,7 +8,7 @@ import { openConverter } from '../../serving/converter.ts';
 import { Gate } from '../../serving/gate.ts';
 import { listen } from '../../serving/listen.ts';
 import { Rejects } from '../../serving/rejects.ts';
-import { defaultSettings } from '../../serving/loaded-version.ts';
+import { loadSettings } from '../../serving/loaded-version.ts';
 import { Replica } from '../../serving/replica.ts';
 import { Shipper } from '../../serving/shipper.ts';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
@@ -21,7 +21,13 @@ test('a replica that starts answers 503 until it knows its models', async () => 
   const deps = { store: place.store, log, folder: place.root, replica: 'one' };
   const options = { memory: '256MB', threads: 1, spillDir: place.root };
   const shipper = new Shipper({ ...deps, openConverter: () => openConverter(options) });
-  const replica = new Replica({ ...deps, shipper, models: [], settings: defaultSettings(), logBytes: 1e9 });
+  const replica = new Replica({
+    ...deps,
+    shipper,
+    models: [],
+    settings: loadSettings(readConfig({}).serving),
+    logBytes: 1e9,
+  });
   const app = createApp({
     catalogue: replica,
     log,

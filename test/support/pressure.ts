@@ -54,3 +54,42 @@ function ask(agent: Agent, url: string, body: string): Promise<string | undefine
     call.end(body);
   });
 }
+
+/** Asks again and again who is ready, as a balancer does, and sends each request to the next of those. */
+export interface Balancer {
+  /** How many are ready. */
+  readonly ready: number;
+  /** Where the next request goes; undefined while nobody is ready. */
+  next(): string | undefined;
+  stop(): Promise<void>;
+}
+
+/** @param replicas ready when this begins; who takes the place of one in the list is asked from then on */
+export function balance(replicas: readonly { url: string }[]): Balancer {
+  const ready = new Set(replicas.map(({ url }) => url));
+  let next = 0;
+  let watching = true;
+  const watch = (async () => {
+    while (watching) {
+      for (const { url } of replicas) {
+        const { ok } = await fetch(`${url}/v2/health/ready`).catch(() => ({ ok: false }));
+        if (ok) ready.add(url);
+        else ready.delete(url);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  })();
+  return {
+    get ready() {
+      return ready.size;
+    },
+    next() {
+      const urls = [...ready];
+      return urls[next++ % urls.length];
+    },
+    stop() {
+      watching = false;
+      return watch;
+    },
+  };
+}
