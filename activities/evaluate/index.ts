@@ -73,7 +73,7 @@ async function originOf(store: Store, input: Input<'evaluate'>): Promise<Origin>
   const { model, owner, task, label, gates, slices } = project;
   const { candidate, champion, prepared } = input;
   return {
-    code: codeDigest('activities/evaluate', 'infra/onnx', 'infra/page'),
+    code: codeDigest('activities/evaluate', 'activities/heard.ts', 'infra/onnx', 'infra/page'),
     environment: nodeDigest(),
     parameters: { model, owner, task, label, gates, gatesDigest, slices },
     data: {
