@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { recordKey, StageRecord } from '../../activities/record.ts';
 import { checkpointKey, CheckpointRecord } from '../../activities/train/checkpoints.ts';
+import { sayToRollout } from '../../client/rollout.ts';
 import type { Stage } from '../../contracts/lifecycle.ts';
 import { Slots } from '../../contracts/serving.ts';
 import { readJson } from '../../infra/store/json.ts';
@@ -63,7 +64,7 @@ test(
   'the worker is killed at or after the start of every stage; each run is deployed',
   { timeout: 1_200_000 },
   async () => {
-    baking.folder = await belt.project('baking', { rollout: { steps: [{ share: 0.5, bake: '12s' }] } });
+    baking.folder = await belt.project('baking', { rollout: { steps: [{ share: 0.5, bake: '1h' }] } });
     baking.run = await belt.start(baking.folder);
     training.folder = await belt.project('training', { trainer: long });
     await everywhere();
@@ -76,6 +77,8 @@ test(
 
     await murder(worker);
     await Promise.all(letGo.map((release) => release()));
+    const promoted = { by: 'ana', reason: 'the worker is back' };
+    assert((await sayToRollout(belt.esteira, 'baking', 'promote', promoted)).accepted);
 
     for (const run of [...runs.values(), baking.run, training.run]) {
       const outcome = await belt.esteira.outcome(run);

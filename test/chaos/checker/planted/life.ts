@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sayToRollout } from '../../../../client/rollout.ts';
 import type { Decision } from '../../../../contracts/approval.ts';
 import type { Disposition } from '../../../../contracts/model.ts';
 import { approvalWorkflowId } from '../../../../contracts/search.ts';
@@ -19,8 +20,8 @@ import { askServer } from '../gather.ts';
 import type { Place } from '../gather.ts';
 
 const trainer = (seed: number) => ({ backend: 'onnx', epochs: 2, batchSize: 128, seed }) as const;
-/** Too few rows to judge by: only errors and the golden batch decide, so that the rollout always ends well. */
-const rollout = { steps: [{ share: 0.5, bake: '4s' }], minRows: 10_000 };
+/** Too few rows to judge by: only errors and the golden batch decide. It bakes until somebody has seen it bake. */
+const rollout = { steps: [{ share: 0.5, bake: '1h' }], minRows: 10_000 };
 const people = {
   policy: 'people' as const,
   need: { risk: 2 },
@@ -67,6 +68,8 @@ class Life {
     await until(async () => (await esteira.describe('alone'))?.slots?.challenger?.share === 0.5);
     await until(async () => (await this.#predict(1)) === 2);
     await this.#predict(10);
+    const said = await sayToRollout(esteira, 'alone', 'promote', { by: 'bo', reason: 'it was seen' });
+    assert(said.accepted);
     assert.equal((await esteira.outcome('lifecycle/alone/2')).status, 'deployed');
     await this.#killServing();
     await this.#predict(3);
