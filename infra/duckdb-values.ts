@@ -82,13 +82,20 @@ export function floatChunk(values: Float32Array, width: number): DuckDBDataChunk
   return chunk;
 }
 
+/** To be appended: typed for a column of FLOAT, DOUBLE or INTEGER, where it is copied whole, and NaN is null. */
+export type AppendedColumn = Float32Array | Float64Array | Int32Array | DuckDBValue[];
+
 /** @param columns of equal length, at most 2,048 */
-export function chunkOf(
-  columns: readonly (readonly DuckDBValue[])[],
-  types: readonly DuckDBType[],
-): DuckDBDataChunk {
+export function chunkOf(columns: readonly AppendedColumn[], types: readonly DuckDBType[]): DuckDBDataChunk {
   const chunk = DuckDBDataChunk.create(types, columns[0]!.length);
-  columns.forEach((values, at) => chunk.setColumnValues(at, values));
+  columns.forEach((values, at) => {
+    if (Array.isArray(values)) return chunk.setColumnValues(at, values);
+    const vector = chunk.getColumnVector(at);
+    const { items } = vector as unknown as { items: Float64Array };
+    items.set(values);
+    for (let row = 0; row < values.length; row++) if (Number.isNaN(values[row])) vector.setItem(row, null);
+    vector.flush();
+  });
   return chunk;
 }
 

@@ -7,12 +7,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
-import type { Column } from './duckdb-values.ts';
+import type { AppendedColumn, Column } from './duckdb-values.ts';
 import { self } from './local.ts';
 import { quoteLiteral } from './sql.ts';
 
 export { quoteIdentifier, quoteLiteral } from './sql.ts';
-export type { Column } from './duckdb-values.ts';
+export type { AppendedColumn, Column } from './duckdb-values.ts';
 
 /** Positional (`$1`) or named (`$name`). A whole number is an INTEGER or BIGINT, others DOUBLE. */
 export type Parameters = readonly (DuckDBValue | undefined)[] | Record<string, DuckDBValue>;
@@ -33,7 +33,7 @@ export interface DuckDb {
   /** For numbers that JavaScript has made: hundreds of times as fast as an INSERT. @param table of FLOAT columns alone */
   appendFloats(table: string): Promise<FloatAppender>;
   /** @param table whose columns the values fit, in order. The rows are in it once the promise is kept. */
-  appendColumns(table: string, chunks: AsyncIterable<readonly (readonly DuckDBValue[])[]>): Promise<void>;
+  appendColumns(table: string, chunks: AsyncIterable<readonly AppendedColumn[]>): Promise<void>;
   /**
    * From here on no SQL reads or writes any file but these and those of the spill folder, loads anything, or changes a
    * setting. To be called before SQL that others wrote.

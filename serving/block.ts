@@ -96,11 +96,12 @@ function writerOf({ datatype }: TensorSpec, privacy: Privacy | undefined): Write
   if (privacy?.as === 'hash') return hashes(privacy.key);
   const { array: TypedArray } = kinds[datatype];
   if (!TypedArray) return texts;
-  const one = oneOf[datatype]!;
+  const put = putOf[datatype]!;
+  const { bytes } = kinds[datatype];
   return (to, elements) => {
     to.u32(elements.length);
     if (ArrayBuffer.isView(elements)) to.bytes(elements);
-    else for (let i = 0; i < elements.length; i++) one(to, elements[i] as never);
+    else to.each(elements, bytes, put);
   };
 }
 
@@ -119,23 +120,23 @@ function hashes(key: string): WriteElements {
   };
 }
 
-type Number_ = number | bigint | boolean | null;
-type WriteOne = (to: ByteWriter, value: never) => void;
+type Put = (view: DataView, at: number, value: never) => void;
 
 /** Of elements that came as JSON. */
-const oneOf: Partial<Record<TensorSpec['datatype'], WriteOne>> = {
-  FP64: (to, value: number | null) => to.f64(value ?? NaN),
-  FP32: (to, value: number | null) => to.f32(value ?? NaN),
-  INT64: (to, value: number | bigint | null) => to.i64(value === null ? nullTimestamp : BigInt(value)),
-  UINT64: (to, value: number | bigint) => to.i64(BigInt.asIntN(64, BigInt(value))),
-  INT32: (to, value: number) => to.i32(value),
-  UINT32: (to, value: number) => to.u32(value),
-  INT16: (to, value: number) => to.u16(value),
-  UINT16: (to, value: number) => to.u16(value),
-  FP16: (to, value: number) => to.u16(value),
-  INT8: (to, value: number) => to.u8(value),
-  UINT8: (to, value: number) => to.u8(value),
-  BOOL: (to, value: Number_) => to.u8(value ? 1 : 0),
+const putOf: Partial<Record<TensorSpec['datatype'], Put>> = {
+  FP64: (view, at, value: number | null) => view.setFloat64(at, value ?? NaN, true),
+  FP32: (view, at, value: number | null) => view.setFloat32(at, value ?? NaN, true),
+  INT64: (view, at, value: number | bigint | null) =>
+    view.setBigInt64(at, value === null ? nullTimestamp : BigInt(value), true),
+  UINT64: (view, at, value: number | bigint) => view.setBigUint64(at, BigInt(value), true),
+  INT32: (view, at, value: number) => view.setInt32(at, value, true),
+  UINT32: (view, at, value: number) => view.setUint32(at, value, true),
+  INT16: (view, at, value: number) => view.setInt16(at, value, true),
+  UINT16: (view, at, value: number) => view.setUint16(at, value, true),
+  FP16: (view, at, value: number) => view.setUint16(at, value, true),
+  INT8: (view, at, value: number) => view.setInt8(at, value),
+  UINT8: (view, at, value: number) => view.setUint8(at, value),
+  BOOL: (view, at, value: boolean) => view.setUint8(at, value ? 1 : 0),
 };
 
 /** Bytes that grow, written from the front. What was taken is to be written to its place before more is begun. */
@@ -173,33 +174,9 @@ export class ByteWriter {
     this.#at += 1;
   }
 
-  u16(value: number): void {
-    this.#room(2);
-    this.#view.setUint16(this.#at, value, true);
-    this.#at += 2;
-  }
-
   u32(value: number): void {
     this.#room(4);
     this.#view.setUint32(this.#at, value, true);
-    this.#at += 4;
-  }
-
-  i32(value: number): void {
-    this.#room(4);
-    this.#view.setInt32(this.#at, value, true);
-    this.#at += 4;
-  }
-
-  i64(value: bigint): void {
-    this.#room(8);
-    this.#view.setBigInt64(this.#at, value, true);
-    this.#at += 8;
-  }
-
-  f32(value: number): void {
-    this.#room(4);
-    this.#view.setFloat32(this.#at, value, true);
     this.#at += 4;
   }
 
@@ -207,6 +184,13 @@ export class ByteWriter {
     this.#room(8);
     this.#view.setFloat64(this.#at, value, true);
     this.#at += 8;
+  }
+
+  /** @param size of one, in bytes */
+  each(elements: readonly unknown[], size: number, put: Put): void {
+    this.#room(size * elements.length);
+    for (let i = 0; i < elements.length; i++) put(this.#view, this.#at + i * size, elements[i] as never);
+    this.#at += size * elements.length;
   }
 
   text(value: string | null): void {

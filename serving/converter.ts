@@ -46,8 +46,9 @@ async function convert(db: DuckDb, path: string, header: JournalHeader): Promise
   const parts: Part[] = [];
   for (const { folder } of folders) {
     const part = { folder, path: `${path}.${folder.replaceAll('/', '-')}.parquet` };
+    const own = folders.length === 1 ? '' : `WHERE strftime(time, '${format}') = ${quoteLiteral(folder)}`;
     await db.run(
-      `COPY (SELECT * FROM journal WHERE strftime(time, '${format}') = ${quoteLiteral(folder)})
+      `COPY (SELECT * FROM journal ${own})
         TO ${quoteLiteral(part.path)} (FORMAT parquet, COMPRESSION zstd)`,
     );
     parts.push(part);

@@ -90,9 +90,13 @@ export async function inferHttp(
     const prediction = await predict(catalogue, host, path.version, question);
     const { version, id, route, epoch, ran, wanted } = prediction;
     const started = performance.now();
+    const parameters = { route, epoch };
     const answer = {
-      ...{ model: host.name, version: String(version.version), id },
-      ...{ parameters: { route, epoch }, outputs: ran.outputs },
+      model: host.name,
+      version: String(version.version),
+      id,
+      parameters,
+      outputs: ran.outputs,
     };
     const { json, tail } = encode(answer, wanted, version.nan);
     if (tail.length > 0 || question.binary) sendBinary(catalogue, response, json, tail);

@@ -110,10 +110,8 @@ function refuseNonFinite(wanted: readonly Wanted[], { outputs }: Ran, rows: numb
 
 function headOf({ epoch }: Routed, id: string, { time, arrived }: Question, route: Route) {
   const loggedAt = Date.now();
-  return {
-    ...{ id, loggedAt, route, epoch, ms: performance.now() - arrived },
-    time: time === undefined ? loggedAt : Date.parse(time),
-  };
+  const ms = performance.now() - arrived;
+  return { id, loggedAt, route, epoch, ms, time: time === undefined ? loggedAt : Date.parse(time) };
 }
 
 interface Answered {
