@@ -7,6 +7,7 @@ import type { Config } from '../infra/config.ts';
 import { findTemporalCli } from '../infra/dev-server.ts';
 import { openStore } from '../infra/store/open.ts';
 import { connect } from '../infra/temporal.ts';
+import { health } from './endpoint.ts';
 import { located } from './session.ts';
 import { runningStack } from './stack-file.ts';
 import type { StackFile } from './stack-file.ts';
@@ -96,8 +97,8 @@ async function workers(config: Config): Promise<string> {
 }
 
 async function serving({ servingUrl }: StackFile): Promise<string> {
-  const answer = await fetch(`${servingUrl}/v2/health/live`);
-  if (!answer.ok) throw new Error(`${servingUrl} answers ${answer.status}`);
+  const status = await health(servingUrl);
+  if (status !== 200) throw new Error(`${servingUrl} answers ${status}`);
   return servingUrl;
 }
 

@@ -42,5 +42,6 @@ export async function located(config: Config): Promise<Config> {
 /** Where predictions are asked for: the running stack's endpoint, else the one that is set. */
 export async function servingUrl(config: Config): Promise<string> {
   const stack = await runningStack(config.home);
-  return stack?.servingUrl ?? `http://${config.serving.host}:${config.serving.port}`;
+  const { host, port, tls } = config.serving;
+  return stack?.servingUrl ?? `${tls ? 'https' : 'http'}://${host}:${port}`;
 }

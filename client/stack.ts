@@ -17,6 +17,7 @@ import { findDevices } from '../infra/devices.ts';
 import { registerSearchAttributes } from '../infra/dev-server.ts';
 import { failpoint } from '../infra/failpoint.ts';
 import { openStore } from '../infra/store/open.ts';
+import { health } from './endpoint.ts';
 import { Kept, keepTemporal } from './kept.ts';
 import { birthOf, freePort } from '../infra/local.ts';
 import { runningStack, stackFilePath } from './stack-file.ts';
@@ -73,13 +74,14 @@ async function start(
   });
   try {
     await registerSearchAttributes(connection, config.temporal.namespace);
+    const protocol = config.serving.tls ? 'https' : 'http';
     const file: StackFile = {
       pid: process.pid,
       birth: await birthOf(process.pid),
       address,
       namespace: config.temporal.namespace,
       uiUrl: temporal?.server.uiUrl ?? '',
-      servingUrl: `http://${config.serving.host}:${await freePort(config.serving.port)}`,
+      servingUrl: `${protocol}://${config.serving.host}:${await freePort(config.serving.port)}`,
       store: config.store,
     };
     const keep = (name: string, url: URL, flags: readonly string[] = []) => {
@@ -139,8 +141,8 @@ async function until(holds: () => Promise<boolean>, otherwise: string, logs: str
 }
 
 async function answers(url: string): Promise<boolean> {
-  return fetch(`${url}/v2/health/live`).then(
-    ({ ok }) => ok,
+  return health(url).then(
+    (status) => status === 200,
     () => false, // it does not listen yet
   );
 }

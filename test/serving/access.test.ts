@@ -9,6 +9,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { health } from '../../client/endpoint.ts';
 import { credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import type { ServiceError } from '@grpc/grpc-js';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
@@ -163,6 +164,7 @@ test('over TLS, by HTTP and gRPC; a client without a token is told so there too'
   };
   await withServer(env, async ({ url, event }) => {
     assert.match(url, /^https:/);
+    assert.equal(await health(url), 200, 'as `esteira up` asks it, whoever signed its certificate');
     const ca = await readFile(cert);
     const status = await new Promise((resolve, reject) => {
       const headers = { authorization: 'Bearer secret-of-shop' };
