@@ -21,6 +21,11 @@ const moments = [
   'reused',
   'mid-queue',
   'fell-back',
+  'mid-shadow',
+  'paused',
+  'released',
+  'mid-score',
+  'scored',
 ];
 
 test('every released history replays, and its payloads parse', async () => {

@@ -13,6 +13,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { checkpointKey, CheckpointRecord } from '../../activities/train/checkpoints.ts';
 import { reproduce } from '../../client/reproduce.ts';
 import { release as letGo, sayToRollout } from '../../client/rollout.ts';
+import { scoreLook, scoreOutcome, startScore } from '../../client/score.ts';
 import { pinnedSetup } from '../../client/setup.ts';
 import { modelWorkflowId, searchWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { readJson } from '../../infra/store/json.ts';
@@ -184,6 +185,18 @@ async function continued(): Promise<void> {
   }
 }
 
+/** Rows that are being scored; then all of them. */
+async function scoring(): Promise<void> {
+  await esteira.outcome(await belt.start(await belt.project('scorer')));
+  const [input, output] = [join(belt.home, 'rows.csv'), join(belt.home, 'scored')];
+  await writeFile(input, `x,city\n${'0.5,ATL\n'.repeat(2_000_000)}`);
+  const scoreId = await startScore(esteira, 'scorer@champion', input, output, { by: 'ana', parallel: 1 });
+  await until(async () => (await scoreLook(esteira, scoreId)).progress.state === 'scoring');
+  await record('mid-score', scoreId);
+  await scoreOutcome(esteira, scoreId);
+  await record('scored', scoreId);
+}
+
 try {
   await Promise.all([
     approval(),
@@ -194,6 +207,7 @@ try {
     reuses(),
     queues(),
     steered(),
+    scoring(),
   ]);
 } finally {
   await belt.close();

@@ -64,7 +64,15 @@ export const effectPlants: Plant[] = [
         why: 'x',
       }),
   },
-  { invariant: 'I5', what: 'a lost prediction', plant: (e) => void e.predictions.splice(3, 1) },
+  {
+    invariant: 'I5',
+    what: 'a lost prediction',
+    plant(e) {
+      const lost = told(e, 'prediction').ids[0];
+      // A challenger's copy of it stays: that nobody was answered with.
+      e.predictions = e.predictions.filter(({ id, route }) => id !== lost || route === 'shadow');
+    },
+  },
   { invariant: 'I5', what: 'a lost label', plant: (e) => void e.labels.splice(3, 1) },
   {
     invariant: 'I5',
