@@ -1,4 +1,4 @@
-/** A short chaos run for every test run: two seeds, half a minute each. `npm run chaos` does it for as long as one likes. */
+/** A short chaos run for every test run: half a minute of one seed. `npm run chaos` does it for as long as one likes. */
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -19,11 +19,9 @@ test('the same seed plans the same; another plans otherwise', () => {
   );
 });
 
-for (const seed of [1, 2]) {
-  test(`seed ${seed}: whatever befalls it, nothing is lost`, { timeout: 1_700_000 }, async () => {
-    const { evidence, breaches, home } = await chaos(seed, minutes, 'liveness');
-    assert.deepEqual(breaches, [], `${table(evidence, breaches)}\nleft in ${home}`);
-    assert(evidence.disturbances.length > 10 && evidence.acknowledged.length > 10);
-    await rm(home, { recursive: true, force: true });
-  });
-}
+test('whatever befalls it, nothing is lost', { timeout: 1_700_000 }, async () => {
+  const { evidence, breaches, home } = await chaos(1, minutes, 'liveness');
+  assert.deepEqual(breaches, [], `${table(evidence, breaches)}\nleft in ${home}`);
+  assert(evidence.disturbances.length > 10 && evidence.acknowledged.length > 10);
+  await rm(home, { recursive: true, force: true });
+});
