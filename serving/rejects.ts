@@ -25,7 +25,7 @@ export class Rejects {
   count(error: unknown): number {
     const status = statusIn(error);
     const reason = reasons.get(status) ?? (status >= 500 ? failed : 'invalid');
-    this.counts.set(reason, (this.counts.get(reason)!) + 1);
+    this.counts.set(reason, this.counts.get(reason)! + 1);
     return status;
   }
 }
