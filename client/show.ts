@@ -60,7 +60,7 @@ function modelText(description: ModelDescription, serving: Convergence): string 
       String(version),
       roleOf(slots, version),
       lifecycleId,
-      quarantined ?? '',
+      quarantined?.split('; seen: ')[0] ?? '', // what the guards saw is long, and in `show <model>/<version>`
     ]);
   return [
     slots?.champion ? `${model} serves version ${slots.champion.version}` : `${model} serves no version yet`,
