@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -18,7 +18,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const [output] = process.argv.slice(2);
 if (!output) throw new Error('usage: compile.mjs <folder>');
 
-/** The command, and whatever another module starts: `new URL('./scorer.ts', import.meta.url)`. */
+/** The command, and whatever a module starts: `new URL('./scorer.ts', import.meta.url)`. */
 function programs() {
   const found = new Set(
     ['client/cli.ts', 'workers/cpu.ts', 'workers/gpu.ts'].map((path) => join(root, path)),
@@ -54,11 +54,15 @@ const ownPlace = {
 
 const staged = `${output}.${randomUUID()}`;
 try {
-  await build({
+  const { outputFiles } = await build({
     ...{ entryPoints: programs(), outbase: root, outdir: staged, outExtension: { '.js': '.mjs' } },
     ...{ bundle: true, splitting: true, packages: 'external', plugins: [ownPlace], logLevel: 'warning' },
-    ...{ format: 'esm', platform: 'node', target: 'node20' },
+    ...{ format: 'esm', platform: 'node', target: 'node20', write: false },
   });
+  for (const { path, contents } of outputFiles) {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, contents);
+  }
   await rename(staged, output);
 } catch (error) {
   await rm(staged, { recursive: true, force: true });
