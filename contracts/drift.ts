@@ -133,12 +133,10 @@ export interface ProfiledColumn {
   top?: { value: string; rows: number }[];
 }
 
-export const detectors = ['adwin', 'page-hinkley', 'ddm'] as const;
-
 export interface StreamReport {
   path: string;
   column: string;
-  detector: (typeof detectors)[number];
+  detector: 'adwin' | 'page-hinkley' | 'ddm';
   /** Values that the detector saw. */
   rows: number;
   /** Rows without a value, which it did not. */
@@ -146,4 +144,19 @@ export interface StreamReport {
   /** Positions in the file, from 0, where drift was detected (and, of ddm, where a warning began). */
   detections: number[];
   warnings: number[];
+}
+
+/** What `workers/drift.ts` does for the command line. */
+export interface DriftProgram {
+  /** Either side may be a table's file or the summary of one. */
+  drift(asked: {
+    reference: string;
+    current: string;
+    columns?: string[];
+    fast: boolean;
+  }): Promise<DriftReport>;
+  detect(asked: { path: string; column: string; detector: StreamReport['detector'] }): Promise<StreamReport>;
+  profile(asked: { path: string; columns?: string[] }): Promise<ProfileReport>;
+  /** @param asked.like a summary's file: the same bins. @param asked.merge alike, and its rows are added */
+  summarise(asked: { path: string; columns?: string[]; like?: string; merge?: string }): Promise<Summary>;
 }

@@ -62,6 +62,16 @@ function match(tables: Both<Sided>, wanted: readonly string[] | undefined) {
   return { matched, skipped };
 }
 
+/** The columns of one table that are asked for; all, if nothing is. @throws TableFault */
+export function wantedOf(side: Sided, wanted: readonly string[] | undefined): TableColumn[] {
+  if (!wanted) return side.columns;
+  return wanted.map((name) => {
+    const column = find(side, name);
+    if (!column) throw missing(side, name);
+    return column;
+  });
+}
+
 const find = ({ columns }: Sided, name: string): TableColumn | undefined =>
   columns.find((column) => column.name === name);
 

@@ -1,5 +1,5 @@
 /** Two tables compared column by column, exactly: each column is scanned a few times, in bounded memory. */
-import type { Compared, Components } from '../../../contracts/drift.ts';
+import type { Compared } from '../../../contracts/drift.ts';
 import type { DuckDb } from '../../../infra/duckdb.ts';
 import { countInfinite } from './cells.ts';
 import type { Counted } from './cells.ts';
@@ -76,7 +76,7 @@ async function byValue(
   name: string,
   { cells }: Counted,
 ): Promise<Bin[] | undefined> {
-  if (cells.length > binsByValueAtMost) return undefined;
+  if (cells.bin.length > binsByValueAtMost) return undefined;
   const number = numberSql(name);
   const [known] = await db.rows<{ n: number }>(
     `SELECT count(DISTINCT ${number}) AS n FROM ${tables.reference.from} WHERE isfinite(${number})`,

@@ -18,7 +18,7 @@ const sampled = 15_000;
 /** What is beyond these shares of the sample goes to the bins that grow. */
 const inside = [0.001, 0.999];
 /** Bins a doubling of the distance. */
-const perDoubling = 16;
+const perDoubling = 32;
 
 export interface Sample {
   /** Of the sampled rows. */

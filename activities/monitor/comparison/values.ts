@@ -32,6 +32,23 @@ export async function weighedValues(
   return rows.map(({ v, r, c }) => ({ value: v, reference: r, current: c }));
 }
 
+interface Counts {
+  /** Rising. */
+  at: readonly number[];
+  counts: readonly number[];
+}
+
+/** Two lists of counts as one of pairs, rising. */
+export function weigh(reference: Counts, current: Counts): Weighed[] {
+  const both = new Map(
+    reference.at.map((value, i) => [value, { value, reference: reference.counts[i]!, current: 0 }]),
+  );
+  current.at.forEach((value, i) => {
+    both.set(value, { value, reference: both.get(value)?.reference ?? 0, current: current.counts[i]! });
+  });
+  return [...both.values()].sort((a, b) => a.value - b.value);
+}
+
 export interface Categories {
   /** One bin a value, those with equal counts together. */
   bins: Bin[];
