@@ -71,7 +71,7 @@ async function summaryOf(
 ): Promise<Sided & { summary: Summary }> {
   if (await isSummary(path)) {
     const summary = await readSummary(path);
-    return { path, rows: summary.rows, columns: summary.columns, skipped: [], summary };
+    return { path, rows: summary.rows, columns: summary.columns, skipped: summary.skipped, summary };
   }
   const table = await openTable(db, path, folder);
   const known = like?.columns.map(({ name }) => name);

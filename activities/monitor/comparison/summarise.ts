@@ -35,7 +35,8 @@ export async function summarise(
         : await numbers(db, table, column, model && model.kind !== 'category' ? model : undefined),
     );
   }
-  return { summary: 'esteira/1', source: table.path, rows: table.rows, columns: summarised };
+  const { path: source, rows, skipped } = table;
+  return { summary: 'esteira/1', source, rows, columns: summarised, skipped };
 }
 
 async function categories(db: DuckDb, { from, rows }: Table, name: string): Promise<CategoryColumn> {
