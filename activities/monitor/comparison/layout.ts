@@ -31,22 +31,24 @@ export interface Sample {
 
 export type Range = Pick<Layout, 'low' | 'high'>;
 
-/** @returns undefined when no sampled row has a finite number */
+/** @returns undefined when no row has a finite number */
 export async function sampleOf(
   db: DuckDb,
   tables: readonly Table[],
   column: string,
+  rowsAbout = sampled,
 ): Promise<Sample | undefined> {
   const x = numberSql(column);
   const parts = tables.map(({ from, rows }) => {
-    const stride = Math.max(1, Math.floor(rows / sampled));
+    const stride = Math.max(1, Math.floor(rows / rowsAbout));
     return `SELECT ${x} AS f FROM ${from} WHERE file_row_number % ${stride} = 0 AND isfinite(${x})`;
   });
   const [found] = await db.rows<{ distinct: number; finite: number; edges: number[] | null }>(
     `SELECT count(DISTINCT f) AS "distinct", count(*) AS finite, quantile_disc(f, [${shares.join(', ')}]) AS edges
       FROM (${parts.join(' UNION ALL ')})`,
   );
-  if (!found?.edges) return undefined;
+  // Numbers may be so rare that no sampled row has one.
+  if (!found?.edges) return rowsAbout === Infinity ? undefined : sampleOf(db, tables, column, Infinity);
   const [least, low, high, most] = found.edges as [number, number, number, number];
   const { distinct, finite } = found;
   return { distinct, finite, whole: { low: least, high: most }, bulk: { low, high } };
