@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { drift } from './drift.ts';
 import { flights } from './flights.ts';
 import { gpu } from './gpu.ts';
 import { guard } from './guard.ts';
@@ -34,6 +35,7 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   runs,
   score,
   search,
+  drift,
   training,
   overhead,
   gpu,

@@ -28,7 +28,7 @@ const source = (name: string): string => fileURLToPath(new URL(`./peers/${name}`
 
 /** @param model a file. @throws Error when it cannot be installed or does not answer within two minutes */
 export async function startPeer(name: Name, model: string, home: string, rowBody: string): Promise<Peer> {
-  const bin = install(name);
+  const bin = installed(name, [packages[name], 'onnxruntime', 'numpy']);
   const port = await freePort(0);
   const folder = join(home, name);
   await mkdir(folder, { recursive: true });
@@ -91,15 +91,15 @@ const commands: Record<Name, Start> = {
   },
 };
 
-/** @returns where its programs are */
-function install(name: Name): string {
+/** An environment of its own for each, from PyPI into the cache, once. @returns where its programs are */
+export function installed(name: string, wanted: readonly string[]): string {
   const folder = join(readConfig().cacheHome, 'peers', name);
   const bin = join(folder, 'bin');
   const done = join(folder, 'installed');
   if (existsSync(done)) return bin;
   const steps: [string, string[]][] = [
     ['python3', ['-m', 'venv', folder]],
-    [join(bin, 'python3'), ['-m', 'pip', 'install', '--quiet', packages[name], 'onnxruntime', 'numpy']],
+    [join(bin, 'python3'), ['-m', 'pip', 'install', '--quiet', ...wanted]],
     ['touch', [done]],
   ];
   for (const [command, args] of steps) {

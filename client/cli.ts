@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { addApproveCommands } from './commands/approve.ts';
+import { addDriftCommands } from './commands/drift.ts';
 import { addExportCommand } from './commands/export.ts';
 import { addImportCommand } from './commands/import.ts';
 import { addKubernetesCommand } from './commands/kubernetes.ts';
@@ -42,6 +43,7 @@ addApproveCommands(program);
 addModelCommands(program);
 addRolloutCommands(program);
 addScoreCommand(program);
+addDriftCommands(program);
 addExportCommand(program);
 addExperimentCommands(program);
 addTrainingCommands(program);

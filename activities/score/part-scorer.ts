@@ -10,7 +10,7 @@ import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import type { ColumnBatch, OpenModel } from '../../infra/onnx/session.ts';
 import { inputSql } from '../evaluate/input-sql.ts';
-import { firstLines } from '../ingest/sources.ts';
+import { firstLines } from '../ingest/csv.ts';
 import type { ScoreChildRequest } from './child-protocol.ts';
 import { outputColumns, typedSql, versionColumn } from './columns.ts';
 import { marks } from './marks.ts';

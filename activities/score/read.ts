@@ -16,7 +16,7 @@ import { canonicalJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { FooterFault, readFooter } from '../ingest/parquet-footer.ts';
 import { ScreenFault, screenContent } from '../ingest/screen.ts';
-import { csvOptions, delimiterOf, faultyLine, firstLines } from '../ingest/sources.ts';
+import { csvOptions, delimiterOf, faultyLine, firstLines } from '../ingest/csv.ts';
 import { misfitSql, refuseColumns, refuseMisfit, stagedSql } from './columns.ts';
 import type { FileColumn } from './columns.ts';
 import { unreadable } from './inputs.ts';

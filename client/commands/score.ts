@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { say } from '../output.ts';
-import { person, positiveWhole, withEsteira } from './session.ts';
+import { columnNames, person, positiveWhole, withEsteira } from './session.ts';
 
 interface Options {
   keep?: string[];
@@ -20,7 +20,11 @@ export function addScoreCommand(program: Command): void {
     .description(
       'score files by a version (flights, flights@previous, flights/3): Parquet, CSV or JSON, a file, folder or pattern',
     )
-    .option('--keep <columns>', 'columns of the input to keep, with commas between; all, if absent', columns)
+    .option(
+      '--keep <columns>',
+      'columns of the input to keep, with commas between; all, if absent',
+      columnNames,
+    )
     .option(
       '--delimiter <sign>',
       'between the fields of CSV files; a comma, or a tab in .tsv files, if absent',
@@ -47,12 +51,6 @@ export function addScoreCommand(program: Command): void {
         return followScore(esteira, scoreId, json);
       }),
     );
-}
-
-function columns(text: string): string[] {
-  const names = text.split(',').map((name) => name.trim());
-  if (names.every((name) => name !== '')) return [...new Set(names)];
-  throw new InvalidArgumentError('Give names of columns with commas between: id,carrier.');
 }
 
 function sign(text: string): string {

@@ -33,6 +33,13 @@ export function positiveWhole(text: string): number {
   throw new InvalidArgumentError('Give a whole number from 1.');
 }
 
+/** `id,carrier`, each once. @throws InvalidArgumentError */
+export function columnNames(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.every((name) => name !== '')) return [...new Set(names)];
+  throw new InvalidArgumentError('Give names of columns with commas between: id,carrier.');
+}
+
 /** @throws InvalidArgumentError on an empty one: it is kept for ever, and must say something */
 export function reason(text: string): string {
   if (text.trim() !== '') return text;

@@ -1,0 +1,164 @@
+/** What a comparison of two tables says, and the summary of one that later rows can be compared with. */
+import { z } from 'zod';
+
+const Count = z.number().nonnegative();
+
+/** Where bins lie: `bins` of equal width from low to high, and beyond them bins that grow with the distance. */
+const Layout = z.object({ low: z.number(), high: z.number(), bins: z.int().positive() });
+
+const common = { name: z.string(), rows: Count, nulls: Count };
+
+/** Few different numbers are kept one by one (`values`), many as counts of bins (`layout`, `bins`). */
+const NumberColumn = z.object({
+  ...common,
+  kind: z.enum(['number', 'integer']),
+  infinite: Count,
+  /** Of finite rows; null when there are none. */
+  min: z.number().nullable(),
+  max: z.number().nullable(),
+  layout: Layout.nullable(),
+  /** A number of a bin, or the value itself, rising. */
+  at: z.array(z.number()),
+  counts: z.array(Count),
+});
+
+const CategoryColumn = z.object({
+  ...common,
+  kind: z.literal('category'),
+  /** The most frequent ones, and rows and number of the others. */
+  values: z.array(z.string()),
+  counts: z.array(Count),
+  others: z.object({ rows: Count, values: Count }),
+});
+
+/** `esteira profile FILE --summary …`: O(columns), and adding counts merges two of them. */
+export const Summary = z.object({
+  summary: z.literal('esteira/1'),
+  source: z.string(),
+  rows: Count,
+  columns: z.array(z.discriminatedUnion('kind', [NumberColumn, CategoryColumn])),
+  /** Columns that have no statistic. */
+  skipped: z.array(z.object({ name: z.string(), type: z.string() })),
+});
+export type Summary = z.infer<typeof Summary>;
+export type NumberColumn = z.infer<typeof NumberColumn>;
+export type CategoryColumn = z.infer<typeof CategoryColumn>;
+export type SummaryColumn = Summary['columns'][number];
+
+export interface TestResult {
+  statistic: number;
+  pValue: number;
+}
+
+/** A share of rows on each side. */
+export interface Shares {
+  reference: number;
+  current: number;
+}
+
+/** Null where a side has no value of the column, absent where the statistic is not for that kind of column. */
+export interface Statistics {
+  psi: number | null;
+  klDivergence: number | null;
+  jensenShannon: number | null;
+  hellinger: number | null;
+  wasserstein?: number | null;
+  wassersteinNormed?: number | null;
+  ks?: TestResult | null;
+  chi2?: TestResult | null;
+  /** Of the current rows, the reference taken for the truth. */
+  chi2Fit?: TestResult | null;
+  z?: TestResult | null;
+  tvd?: number | null;
+  lInfinity?: number | null;
+}
+
+/** What is no shift of values, and drift nevertheless. */
+export interface Components {
+  nullShare: Shares;
+  /** Of numbers. */
+  infiniteShare?: Shares;
+  /** Of the current side's finite rows: outside of what the reference has. */
+  outOfRangeShare?: number;
+  /** Of the current side's values: those that the reference lacks, and the most frequent of them. */
+  newCategoryShare?: number;
+  newCategories?: string[];
+}
+
+export interface Compared extends Statistics, Components {
+  name: string;
+  kind: 'number' | 'category';
+  /** Rows that have a value, finite if it is a number. */
+  used: Shares;
+}
+
+export interface Decision {
+  drifted: boolean;
+  /** The rule that fired, or null. */
+  rule: string | null;
+  /** One sentence. */
+  why: string;
+}
+
+export interface DriftReport {
+  mode: 'exact' | 'fast';
+  reference: { path: string; rows: number };
+  current: { path: string; rows: number };
+  drifted: boolean;
+  columns: (Compared & Decision)[];
+  /** Columns that have no statistic. */
+  skipped: { name: string; why: string }[];
+}
+
+export interface ProfileReport {
+  path: string;
+  rows: number;
+  columns: ProfiledColumn[];
+  skipped: { name: string; why: string }[];
+}
+
+export interface ProfiledColumn {
+  name: string;
+  kind: 'number' | 'integer' | 'category';
+  nulls: number;
+  /** Different values, some 2 % off beyond some thousands. */
+  distinct: number;
+  infinite?: number;
+  /** Null when no row has a finite value. */
+  min?: number | null;
+  max?: number | null;
+  mean?: number | null;
+  /** Of the population. */
+  std?: number | null;
+  /** Deciles' middle and ends: 0.05, 0.25, 0.5, 0.75, 0.95; approximate. */
+  quantiles?: Record<string, number> | null;
+  top?: { value: string; rows: number }[];
+}
+
+export interface StreamReport {
+  path: string;
+  column: string;
+  detector: 'adwin' | 'page-hinkley' | 'ddm';
+  /** Values that the detector saw. */
+  rows: number;
+  /** Rows without a value, which it did not. */
+  nulls: number;
+  /** Positions in the file, from 0, where drift was detected (and, of ddm, where a warning began). */
+  detections: number[];
+  warnings: number[];
+}
+
+/** What `workers/drift.ts` does for the command line. */
+export interface DriftProgram {
+  /** Either side may be a table's file or the summary of one. */
+  drift(asked: {
+    reference: string;
+    current: string;
+    columns?: string[];
+    fast: boolean;
+  }): Promise<DriftReport>;
+  detect(asked: { path: string; column: string; detector: StreamReport['detector'] }): Promise<StreamReport>;
+  profile(asked: { path: string; columns?: string[] }): Promise<ProfileReport>;
+  /** @param asked.like a summary's file: the same bins. @param asked.merge alike, and its rows are added */
+  summarise(asked: { path: string; columns?: string[]; like?: string; merge?: string }): Promise<Summary>;
+}
