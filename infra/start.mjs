@@ -3,11 +3,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { compiled } from './compiled.mjs';
 
-/** @param {URL} program its source */
+/** @param {URL} program its source. @returns what it exports */
 export async function start(program) {
   const path = compiled(program);
   if (path === undefined) await import('tsx');
-  await import(path === undefined ? program.href : pathToFileURL(path).href);
+  return import(path === undefined ? program.href : pathToFileURL(path).href);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
