@@ -21,7 +21,7 @@ export interface LaneLimits {
   queueMs: number;
 }
 
-export const defaultLimits: LaneLimits = { batchRows: 64, queueRows: 20_000, queueMs: 2_000 };
+export const defaultLimits: LaneLimits = { batchRows: 256, queueRows: 20_000, queueMs: 2_000 };
 
 export interface Ran {
   /** Of these rows alone, in the order of the signature. */

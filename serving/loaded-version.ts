@@ -67,6 +67,9 @@ export function loadSettings({ queue, nan, piiKey }: ServingSettings): LoadSetti
   return { limits, nan, privacyKey: piiKey, thread: new OneThread() };
 }
 
+/** Of the batch by which it is told whether a model is heavy: a fuller one holds others up for as long as a large request. */
+const measuredRows = 64;
+
 type SlotVersion = NonNullable<Slots['champion']>;
 
 /**
@@ -83,7 +86,7 @@ export async function loadVersion(
   const golden = await readJsonBlob(store, found.golden, Golden);
   const { signature, log } = found;
   const privacy = privacyOf(found, settings.privacyKey);
-  const copies = Math.max(1, Math.floor(settings.limits.batchRows / golden.rows));
+  const copies = Math.max(1, Math.floor(measuredRows / golden.rows));
   const opened = await openFast({
     ...{ signature, thread: settings.thread, onFault },
     path: () => store.localPath(found.onnx),

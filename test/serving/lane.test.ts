@@ -37,12 +37,12 @@ test('requests of one moment share a run, and each gets its own rows back', asyn
   assert.equal(lane.waiting, 0);
 });
 
-test('a batch holds at most 64 rows, except for one request that is larger', async () => {
+test('a batch holds at most 256 rows, except for one request that is larger', async () => {
   const batches: number[] = [];
   const lane = new Lane(doubling(batches), ports());
-  const many = Array.from({ length: 100 }, () => 0);
+  const many = Array.from({ length: 300 }, () => 0);
   await Promise.all([lane.infer(rows(...many)), ...many.map(() => lane.infer(rows(0)))]);
-  assert.deepEqual(batches, [100, 64, 36]);
+  assert.deepEqual(batches, [300, 256, 44]);
 });
 
 test('rows of another width do not share a batch', async () => {
