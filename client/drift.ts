@@ -1,11 +1,14 @@
 /** Drift and profiles as people read them, and the program that makes them. */
 import type { DriftProgram, DriftReport, ProfileReport, StreamReport } from '../contracts/drift.ts';
+import { start } from '../infra/start.mjs';
 import { counted, table } from './output.ts';
 
 /** Started by path, as all workers are, but in this process: another one would take longer to start than to compare. */
 export async function driftProgram(): Promise<DriftProgram> {
-  const { href } = new URL('../workers/drift.ts', import.meta.url);
-  return ((await import(href)) as { program: DriftProgram }).program;
+  const { program } = (await start(new URL('../workers/drift.ts', import.meta.url))) as {
+    program: DriftProgram;
+  };
+  return program;
 }
 
 export function driftText({ reference, current, columns, skipped, mode, drifted }: DriftReport): string {

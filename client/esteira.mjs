@@ -1,10 +1,7 @@
 #!/usr/bin/env node
-/**
- * The `esteira` command. Registers tsx, so that the TypeScript beside it runs as it stands, then hands over.
- */
+/** The `esteira` command. */
 import module from 'node:module';
-import { register } from 'tsx/esm/api';
+import { start } from '../infra/start.mjs';
 
 module.enableCompileCache?.(); // Node 22 and newer: half the start
-register();
-await import('./cli.ts');
+await start(new URL('./cli.ts', import.meta.url));

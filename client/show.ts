@@ -54,14 +54,12 @@ export function shownText(shown: Shown): string {
 function modelText(description: ModelDescription, serving: Convergence): string {
   const { summary, details } = convergenceText(serving);
   const { model, slots, versions, inFlight, pending, waitsFor, lifecycles } = description;
-  const rows = versions
-    .toReversed()
-    .map(({ version, lifecycleId, quarantined }) => [
-      String(version),
-      roleOf(slots, version),
-      lifecycleId,
-      quarantined ?? '',
-    ]);
+  const rows = versions.toReversed().map(({ version, lifecycleId, quarantined }) => [
+    String(version),
+    roleOf(slots, version),
+    lifecycleId,
+    quarantined?.split('; seen: ')[0] ?? '', // what the guards saw is long, and in `show <model>/<version>`
+  ]);
   return [
     slots?.champion ? `${model} serves version ${slots.champion.version}` : `${model} serves no version yet`,
     `  served by    ${summary}`,

@@ -37,6 +37,8 @@ export const Summary = z.object({
   source: z.string(),
   rows: Count,
   columns: z.array(z.discriminatedUnion('kind', [NumberColumn, CategoryColumn])),
+  /** Columns that have no statistic. */
+  skipped: z.array(z.object({ name: z.string(), type: z.string() })),
 });
 export type Summary = z.infer<typeof Summary>;
 export type NumberColumn = z.infer<typeof NumberColumn>;

@@ -156,9 +156,10 @@ export function guardText({ guard, value, limit, bound, rows, detail }: GuardRes
       : guard === 'latency'
         ? `×${short(number)}`
         : short(number);
-  const found = value === null ? 'too few rows to say' : form(value);
+  const found = value === null ? 'too few to say' : form(value);
+  const unit = guard === 'errors' || guard === 'latency' ? 'requests' : 'rows';
   const limits = `${bound === 'max' ? 'at most' : 'at least'} ${form(limit)}`;
-  return `${guard} ${found} (${limits}; ${rows} rows${detail ? `; ${detail}` : ''})`;
+  return `${guard} ${found} (${limits}; ${rows} ${unit}${detail ? `; ${detail}` : ''})`;
 }
 
 const short = (value: number): string => String(Number(value.toPrecision(3)));

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { compiled } from './compiled.mjs';
 import { bareEnvironment, childEnvironment } from './config.ts';
 import type { Environment } from './config.ts';
 import { hasCode } from './errno.ts';
@@ -64,14 +65,14 @@ export const waitingFlags = [
   '--heap-growing-percent=40',
 ] as const;
 
-/** @param url of a module, usually `new URL('./scorer.ts', import.meta.url)`; `.ts` runs through tsx */
+/** @param url of a module, usually `new URL('./scorer.ts', import.meta.url)`; through tsx where it is not compiled */
 export function forkModule(url: URL, options: ChildOptions = {}): Child {
-  const loader = url.pathname.endsWith('.ts')
-    ? ['--import', new URL('./child-loader.mjs', import.meta.url).href]
-    : [];
+  const script = url.pathname.endsWith('.ts') ? compiled(url) : fileURLToPath(url);
+  const loader =
+    script === undefined ? ['--import', new URL('./child-loader.mjs', import.meta.url).href] : [];
   const guard = ['--import', new URL('./child-guard.mjs', import.meta.url).href];
   const { flags = [], args = [], limits } = options;
-  const words = [process.execPath, ...flags, ...guard, ...loader, fileURLToPath(url), ...args];
+  const words = [process.execPath, ...flags, ...guard, ...loader, script ?? fileURLToPath(url), ...args];
   const [program, ...rest] = limits ? limited(words, limits) : words;
   const child = spawn(program!, rest, {
     cwd: options.cwd,

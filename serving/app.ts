@@ -13,6 +13,7 @@ import { bodyLimit, drained, tooLarge } from './body.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Gate } from './gate.ts';
 import { callerOf, hostOf, inferHttp, inferPath } from './infer-http.ts';
+import { readCsv } from './invocation-csv.ts';
 import { addInvocationRoutes } from './invocations.ts';
 import { parseJson, parsePythonJson } from './json.ts';
 import { named } from './predict.ts';
@@ -74,6 +75,14 @@ export function createApp(deps: AppDeps): FastifyInstance {
     try {
       const parse = request.url.endsWith('/invocations') ? parsePythonJson : parseJson;
       done(null, parse(body as Buffer, request));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.addContentTypeParser('text/csv', { parseAs: 'buffer' }, (request, body, done) => {
+    if (!request.routeOptions.url?.endsWith('/invocations')) return done(noSuchType());
+    try {
+      done(null, readCsv(body as Buffer));
     } catch (error) {
       done(error as Error);
     }
@@ -226,11 +235,13 @@ function refuse(reply: FastifyReply, error: Error, log: Logger, rejects: Rejects
   return reply.code(status).send({ error: wordsFor(error, status) });
 }
 
+const noSuchType = (): Refusal => new Refusal(415, 'the body is taken as application/json only');
+
 /** Fastify has words of its own for these two. */
 function wordsFor(error: Error, status: number): string {
   if (error instanceof Refusal) return error.message;
   if (status === 413) return tooLarge().message;
-  if (status === 415) return 'the body is taken as application/json only';
+  if (status === 415) return noSuchType().message;
   return sentenceOf(error, status);
 }
 

@@ -1,6 +1,7 @@
-/** The four shapes in which MLflow's clients send rows, as columns of the model that is asked. */
+/** The shapes in which MLflow's clients send rows, four of JSON and CSV, as columns of the model that is asked. */
 import { checkElements, InexactNumber, maxRows, objectOf, product, rowsOf } from './decoder.ts';
 import type { Column } from './decoder.ts';
+import { cellValue, hasNames, placesOf } from './invocation-csv.ts';
 import type { LoadedVersion } from './loaded-version.ts';
 import { Refusal, shown } from './refusal.ts';
 import type { Element, Given, Rows } from './rows.ts';
@@ -13,8 +14,9 @@ export interface Table {
 
 const shapes = ['dataframe_split', 'dataframe_records', 'instances', 'inputs'] as const;
 
-/** @throws Refusal 400 */
+/** @param body parsed JSON, or the lines of a CSV. @throws Refusal 400 */
 export function columnsOf(body: unknown): Table {
+  if (Array.isArray(body)) return { params: undefined, columns: lineReader(body as string[][]) };
   const request = objectOf(body, 'the request');
   const given = shapes.filter((shape) => shape in request);
   const [shape] = given;
@@ -93,6 +95,29 @@ function columnReader(columns: Record<string, unknown>): Reader {
       `inputs.${ragged[0]} has ${ragged[1].length} rows, the first column ${first!.length}`,
     );
   return reader(first?.length ?? 0, [...lists.keys()], (row, name) => lists.get(name)?.[row]);
+}
+
+function lineReader(lines: readonly (readonly string[])[]): Reader {
+  return (version) => {
+    const { inputs } = version.signature;
+    const named = hasNames(lines, inputs);
+    const rows = named ? lines.slice(1) : lines;
+    const twice = named ? lines[0]!.find((name, at) => lines[0]!.indexOf(name) !== at) : undefined;
+    if (twice !== undefined) throw new Refusal(400, `column ${shown(twice)} is given twice`);
+    const places = placesOf(inputs, named ? lines[0]! : undefined);
+    const width = places.at(-1)?.to ?? 0;
+    if (!named && rows.length > 0 && rows[0]!.length !== width)
+      throw new Refusal(
+        400,
+        `the first line has ${rows[0]!.length} values, expected the columns' names, or ${width} values`,
+      );
+    const cell: Cell = (row, _name, at) => {
+      const { from, to } = places[at]!;
+      const values = rows[row]!.slice(from, to).map((text) => cellValue(inputs[at]!, text));
+      return to - from > 1 ? values : values[0];
+    };
+    return reader(rows.length, named ? lines[0]! : [], cell)(version);
+  };
 }
 
 function reader(count: number, names: readonly string[], cell: Cell): Reader {

@@ -15,14 +15,17 @@ const reasons = new Map([
   [504, 'deadline'],
 ]);
 
+const failed = 'failed';
+
 export class Rejects {
-  readonly counts = new Map<string, number>();
+  /** From zero: a counter that begins at its first count has no rate when it is looked at first. */
+  readonly counts = new Map([...reasons.values(), failed].map((reason) => [reason, 0]));
 
   /** @returns the status to answer with */
   count(error: unknown): number {
     const status = statusIn(error);
-    const reason = reasons.get(status) ?? (status >= 500 ? 'failed' : 'invalid');
-    this.counts.set(reason, (this.counts.get(reason) ?? 0) + 1);
+    const reason = reasons.get(status) ?? (status >= 500 ? failed : 'invalid');
+    this.counts.set(reason, this.counts.get(reason)! + 1);
     return status;
   }
 }

@@ -1,14 +1,13 @@
 /** A converter on a thread of its own, which is given back, with its memory, when it is closed. */
-import { Worker } from 'node:worker_threads';
 import type { DuckDbOptions } from '../infra/duckdb.ts';
 import type { Converter, Part } from './converter.ts';
-import { threadLoader } from './threaded.ts';
+import { startThread } from './threaded.ts';
 
 type Message = { parts: Part[] } | { fault: string };
 
 export async function openThreadedConverter(options: DuckDbOptions): Promise<Converter> {
   const program = new URL('./converter-thread.ts', import.meta.url);
-  const worker = new Worker(program, { workerData: options, execArgv: threadLoader });
+  const worker = startThread(program, options);
   let pending: { resolve(parts: Part[]): void; reject(error: unknown): void } | undefined;
   let died: Error | undefined;
   const ended = new Promise<void>((resolve) => {

@@ -3,6 +3,7 @@
  * copy of what goes in and out, and the memory of another isolate.
  */
 import { Worker } from 'node:worker_threads';
+import { compiled } from '../infra/compiled.mjs';
 import type { Ports } from '../contracts/serving.ts';
 import { ModelFault } from '../infra/onnx/open.ts';
 import type { Feed } from '../infra/onnx/session.ts';
@@ -19,10 +20,13 @@ export interface Threaded {
 }
 
 const program = new URL('./lane-thread.ts', import.meta.url);
-/** The loader that our processes have is their main thread's only: see `infra/child-loader.mjs`. */
-export const threadLoader = program.pathname.endsWith('.ts')
-  ? ['--import', new URL('../infra/thread-loader.mjs', import.meta.url).href]
-  : [];
+
+/** Through tsx where it is not compiled: the loader that our processes then have is their main thread's only. */
+export function startThread(url: URL, workerData: unknown): Worker {
+  const path = compiled(url);
+  const loader = ['--import', new URL('../infra/thread-loader.mjs', import.meta.url).href];
+  return new Worker(path ?? url, { workerData, execArgv: path === undefined ? loader : [] });
+}
 
 /** Far more than the largest request takes; what is not back by then never comes, and others wait behind it. */
 const longestRunMs = 120_000;
@@ -33,7 +37,7 @@ export async function openThreaded(
   signature: Ports,
   limitMs = longestRunMs,
 ): Promise<Threaded> {
-  const worker = new Worker(program, { workerData: { path, signature }, execArgv: threadLoader });
+  const worker = startThread(program, { path, signature });
   let pending: { resolve(outputs: Feed[]): void; reject(error: unknown): void } | undefined;
   let died: Error | undefined;
   let end!: (error: Error) => void;

@@ -87,10 +87,9 @@ test('a token opens what its scopes and models say, and health needs none', asyn
     }
     assert.equal((await get(`${url}/metrics`, 'secret-of-shop')).status, 403);
     assert.equal((await get(`${url}/metrics`, 'secret-of-operator')).status, 200);
-    assert.match(
-      await (await get(`${url}/metrics`, 'secret-of-operator')).text(),
-      /rejects_total\{reason="unauthenticated"\}/,
-    );
+    const metrics = await (await get(`${url}/metrics`, 'secret-of-operator')).text();
+    assert.match(metrics, /rejects_total\{reason="unauthenticated"\} [1-9]/);
+    assert.match(metrics, /rejects_total\{reason="overload"\} 0/, 'from zero, so that it has a rate');
   });
 });
 

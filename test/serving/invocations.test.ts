@@ -166,13 +166,47 @@ test('one model is asked without its name, and its container is pinged', async (
   }
 });
 
-test('too many rows are 413, and CSV is 415', async () => {
+const invokeCsv = (path: string, body: string) =>
+  fetch(server.url + path, { method: 'POST', headers: { 'content-type': 'text/csv' }, body });
+
+for (const [what, model, text, predictions] of [
+  ['with names, in any order', 'table', 'b,a\nx,1\ny,\n', twoRows],
+  ['without names, in the model’s order', 'table', '1,x\r\nNaN,y', twoRows],
+  ['a tensor of two values a row', 'sum', '1,2\n3,4\n', [3, 7]],
+  ['quotes, and a mark of bytes', 'table', '\ufeffa,b\n1,"x"\n0,"y"', twoRows],
+] as const) {
+  test(`CSV is taken: ${what}`, async () => {
+    const answer = await invokeCsv(`/models/${model}/invocations`, text);
+    const body = (await answer.json()) as { predictions: unknown[] };
+    assert.deepEqual([answer.status, body.predictions], [200, predictions], JSON.stringify(body));
+  });
+}
+
+test('whole numbers of a CSV are exact', async () => {
+  const answer = await invokeCsv('/models/long/invocations', '9007199254740993,1,2');
+  assert.equal(answer.status, 400); // MLflow's JSON could not give it back
+  assert.match(await answer.text(), /is 9007199254740993, which only the inference protocol gives exactly/);
+});
+
+for (const [what, model, text, sentence] of [
+  ['a word for a number', 'table', 'a,b\none,x', /input "a" row 0 is "one"/],
+  ['a line too short', 'table', 'a,b\n1,x\n2', /not CSV: .*line 3/],
+  ['a name that is none of its columns', 'table', 'a,c\n1,x', /input "a" row 0 is "a", expected/],
+  ['too many values', 'sum', '1,2,3', /first line has 3 values, expected the columns' names, or 2 values/],
+  ['a column twice', 'table', 'a,a\n1,2', /column "a" is given twice/],
+  ['a column left out', 'table', 'a\n1', /row 0 has no "b"/],
+  ['nothing', 'table', '', /no rows/],
+] as const) {
+  test(`CSV is refused: ${what}`, async () => {
+    const answer = await invokeCsv(`/models/${model}/invocations`, text);
+    const { error } = (await answer.json()) as { error: string };
+    assert.equal(answer.status, 400, error);
+    assert.match(error, sentence);
+  });
+}
+
+test('too many rows are 413, and CSV is 415 where no table is taken', async () => {
   const many = { inputs: Array.from({ length: 10_001 }, () => [1, 2]) };
   assert.equal((await invoke('sum', many)).status, 413);
-  const csv = await fetch(`${server.url}/models/table/invocations`, {
-    method: 'POST',
-    headers: { 'content-type': 'text/csv' },
-    body: 'a,b\n1,x',
-  });
-  assert.equal(csv.status, 415);
+  assert.equal((await invokeCsv('/v2/repository/index', 'a,b\n1,x')).status, 415);
 });

@@ -52,7 +52,7 @@ test('all-at-once: all of the traffic in one step, and back again when it looks 
       assert.equal((await ended()).status, 'rolled-back');
       const { slots, versions } = await describe();
       assert.equal(slots?.champion?.version, 1);
-      assert.match(versions[1]!.quarantined!, /it fails; seen: errors 5 % \(at most 1 %; 200 rows\)/);
+      assert.match(versions[1]!.quarantined!, /it fails; seen: errors 5 % \(at most 1 %; 200 requests\)/);
     },
     looks(() => ({
       ...{ healthy: false, reason: 'it fails' },

@@ -1,10 +1,10 @@
 /**
- * A column of numbers, counted into a layout's bins in two scans: the many bins inside, and all that lies beyond.
+ * A column of numbers, counted into a layout's bins in one scan; all that lies beyond them is in two bins more.
  *
  * Tens of thousands of bins a column are held as arrays of numbers, one a property, not as objects.
  */
 import type { DuckDb } from '../../../infra/duckdb.ts';
-import { innerBinSql, outerBinSql, positionSql, widthOf } from './layout.ts';
+import { clampedBinSql, positionSql, widthOf } from './layout.ts';
 import type { Layout } from './layout.ts';
 import { numberSql } from './table.ts';
 import type { Table } from './table.ts';
@@ -15,7 +15,7 @@ export interface Cells {
   count: Float64Array;
   min: Float64Array;
   max: Float64Array;
-  /** Sums of positions and of their squares, counted from the bin's own where it is inside, from 0 beyond. */
+  /** Sums of positions and of their squares, counted from the bin's own. */
   sum: Float64Array;
   squares: Float64Array;
 }
@@ -28,36 +28,31 @@ export interface Counted {
   cells: Cells;
 }
 
+/** @param squares whether their sums are wanted; they are NaN otherwise */
 export async function countCells(
   db: DuckDb,
   { from, rows }: Table,
   column: string,
-  layout: Layout,
+  { layout, squares }: { layout: Layout; squares: boolean },
 ): Promise<Counted> {
-  const positions = `(SELECT f, ${positionSql(layout, 'f')} AS u FROM (SELECT ${numberSql(column)} AS f FROM ${from}))`;
-  const counts = (bin: string, base: string, condition: string) =>
-    `SELECT CAST(${bin} AS DOUBLE) AS bin, CAST(count(*) AS DOUBLE) AS count, min(f) AS min, max(f) AS max,
-      sum(u - ${base}) AS sum, sum((u - ${base}) * (u - ${base})) AS squares
-      FROM ${positions} WHERE ${condition} GROUP BY ${bin} ORDER BY ${bin}`;
-  const within = `u >= 0 AND u < ${layout.bins}`;
-  const inner = await read(db, counts(innerBinSql('u'), 'floor(u)', within));
-  const outer = await read(db, counts(outerBinSql(layout, 'u'), '0', `NOT (${within}) AND isfinite(f)`));
-  const cells = joined(outer, inner);
+  const sql = `SELECT CAST(bin AS DOUBLE) AS bin, CAST(count(*) AS DOUBLE) AS count, min(f) AS min, max(f) AS max,
+      sum(u - bin) AS sum, ${squares ? 'sum((u - bin) * (u - bin))' : "'nan'::DOUBLE"} AS squares
+    FROM ${binnedSql(from, column, layout)} GROUP BY ALL ORDER BY ALL`;
+  const chunks: Cells[] = [];
+  for await (const { columns } of db.stream(sql)) chunks.push(columns as unknown as Cells);
+  const cells = concatenated(chunks);
   const finite = cells.count.reduce((sum, count) => sum + count, 0);
   const infinite = finite === rows ? 0 : await countInfinite(db, from, column);
   return { nulls: rows - finite - infinite, infinite, finite, cells };
 }
 
-const names = ['bin', 'count', 'min', 'max', 'sum', 'squares'] as const;
-
-async function read(db: DuckDb, sql: string): Promise<Cells> {
-  const chunks: Cells[] = [];
-  for await (const { columns } of db.stream(sql)) chunks.push(columns as unknown as Cells);
-  return concatenated(chunks);
-}
+/** Finite rows as (f, u, bin). */
+export const binnedSql = (from: string, column: string, layout: Layout): string =>
+  `(SELECT f, u, ${clampedBinSql(layout, 'u')} AS bin FROM (
+    SELECT f, ${positionSql(layout, 'f')} AS u FROM (SELECT ${numberSql(column)} AS f FROM ${from}) WHERE isfinite(f)))`;
 
 function concatenated(parts: readonly Cells[]): Cells {
-  const one = (name: (typeof names)[number]) => {
+  const one = (name: keyof Cells) => {
     const all = new Float64Array(parts.reduce((sum, part) => sum + part[name].length, 0));
     let at = 0;
     for (const part of parts) {
@@ -66,16 +61,8 @@ function concatenated(parts: readonly Cells[]): Cells {
     }
     return all;
   };
-  return Object.fromEntries(names.map((name) => [name, one(name)])) as unknown as Cells;
-}
-
-/** What lies beyond has its place before and after the inner bins. */
-function joined(outer: Cells, inner: Cells): Cells {
-  const upper = outer.bin.findIndex((bin) => bin >= 0);
-  const split = upper === -1 ? outer.bin.length : upper;
-  const part = (from: number, to?: number) =>
-    Object.fromEntries(names.map((name) => [name, outer[name].subarray(from, to)])) as unknown as Cells;
-  return concatenated([part(0, split), inner, part(split)]);
+  const [bin, count, min, max] = [one('bin'), one('count'), one('min'), one('max')];
+  return { bin, count, min, max, sum: one('sum'), squares: one('squares') };
 }
 
 export async function countInfinite(db: DuckDb, from: string, column: string): Promise<number> {
@@ -85,18 +72,13 @@ export async function countInfinite(db: DuckDb, from: string, column: string): P
   return found!.n;
 }
 
-/** What a bin's sums are counted from. */
-export const baseOf = (layout: Layout, bin: number): number => (bin >= 0 && bin < layout.bins ? bin : 0);
-
 /** Of the population, in units of the column. */
 export function deviationOf({ cells, finite }: Counted, layout: Layout): number {
-  let mean = 0;
-  for (const [i, bin] of cells.bin.entries())
-    mean += (cells.sum[i]! + cells.count[i]! * baseOf(layout, bin)) / finite;
-  let squares = 0;
-  for (const [i, bin] of cells.bin.entries()) {
-    const off = baseOf(layout, bin) - mean;
-    squares += cells.squares[i]! + 2 * off * cells.sum[i]! + cells.count[i]! * off * off;
-  }
-  return Math.sqrt(Math.max(0, squares) / finite) * widthOf(layout);
+  const { bin, count, sum, squares } = cells;
+  const mean = bin.reduce((total, at, i) => total + (sum[i]! + count[i]! * at) / finite, 0);
+  const spread = bin.reduce((total, at, i) => {
+    const off = at - mean;
+    return total + squares[i]! + 2 * off * sum[i]! + count[i]! * off * off;
+  }, 0);
+  return Math.sqrt(Math.max(0, spread) / finite) * widthOf(layout);
 }

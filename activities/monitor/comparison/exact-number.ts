@@ -12,7 +12,7 @@ import type { Spread } from '../statistics/sturges.ts';
 import type { Bin } from '../statistics/bins.ts';
 import { countCells, deviationOf } from './cells.ts';
 import type { Counted } from './cells.ts';
-import { layoutOf } from './layout.ts';
+import { clampedBinsAtMost, layoutOf } from './layout.ts';
 import type { Layout, Sample } from './layout.ts';
 import { areaOf, belowIn, largestAtBorders, openPlaces, pairsOf } from './pairs.ts';
 import { refine } from './refine.ts';
@@ -49,10 +49,10 @@ export async function countNumbers(
   { sample, whole }: { sample: Sample; whole: boolean },
 ): Promise<NumberCells> {
   const rows = Math.max(tables.reference.rows, tables.current.rows);
-  const bins = Math.min(65_536, Math.max(1_024, 2 ** Math.round(Math.log2(binsPerRoot * Math.sqrt(rows)))));
-  const layout = layoutOf(sample, bins);
-  const reference = await countCells(db, tables.reference, column, layout);
-  const current = await countCells(db, tables.current, column, layout);
+  const bins = Math.min(clampedBinsAtMost, Math.max(1_024, Math.round(binsPerRoot * Math.sqrt(rows))));
+  const layout = layoutOf(sample.whole, bins);
+  const reference = await countCells(db, tables.reference, column, { layout, squares: true });
+  const current = await countCells(db, tables.current, column, { layout, squares: false });
   if (reference.finite === 0 || current.finite === 0) return { reference, current, distances: undefined };
   const distances = await distancesOf(db, tables, column, { layout, whole, reference, current });
   return { reference, current, distances };

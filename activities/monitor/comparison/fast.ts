@@ -101,6 +101,7 @@ export function mergeSummaries(one: Summary, other: Summary): Summary {
     summary: 'esteira/1',
     source: `${one.source}, ${other.source}`,
     rows: one.rows + other.rows,
+    skipped: one.skipped,
     columns: one.columns.map((column) => {
       const same = other.columns.find(({ name }) => name === column.name);
       if (!same)

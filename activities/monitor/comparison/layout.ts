@@ -15,40 +15,46 @@ export interface Layout {
 
 /** Rows that are looked at to lay bins out, evenly from the whole of a file: the same each time. */
 const sampled = 15_000;
-/** What is beyond these shares of the sample goes to the bins that grow. */
-const inside = [0.001, 0.999];
+/** The least and the most of the sample are told apart from what lies between these shares, and from its bulk. */
+const shares = [0.001, 0.05, 0.95, 0.999];
 /** Bins a doubling of the distance. */
-const perDoubling = 32;
+const perDoubling = 128;
 
 export interface Sample {
   /** Of the sampled rows. */
   distinct: number;
   finite: number;
-  low: number;
-  high: number;
+  /** Where nearly all of it lies, and where nine tenths do. */
+  whole: Range;
+  bulk: Range;
 }
 
-/** @returns undefined when no sampled row has a finite number */
+export type Range = Pick<Layout, 'low' | 'high'>;
+
+/** @returns undefined when no row has a finite number */
 export async function sampleOf(
   db: DuckDb,
   tables: readonly Table[],
   column: string,
+  rowsAbout = sampled,
 ): Promise<Sample | undefined> {
   const x = numberSql(column);
   const parts = tables.map(({ from, rows }) => {
-    const stride = Math.max(1, Math.floor(rows / sampled));
+    const stride = Math.max(1, Math.floor(rows / rowsAbout));
     return `SELECT ${x} AS f FROM ${from} WHERE file_row_number % ${stride} = 0 AND isfinite(${x})`;
   });
   const [found] = await db.rows<{ distinct: number; finite: number; edges: number[] | null }>(
-    `SELECT count(DISTINCT f) AS "distinct", count(*) AS finite, quantile_disc(f, [${inside.join(', ')}]) AS edges
+    `SELECT count(DISTINCT f) AS "distinct", count(*) AS finite, quantile_disc(f, [${shares.join(', ')}]) AS edges
       FROM (${parts.join(' UNION ALL ')})`,
   );
-  if (!found?.edges) return undefined;
-  const [low, high] = found.edges as [number, number];
-  return { distinct: found.distinct, finite: found.finite, low, high };
+  // Numbers may be so rare that no sampled row has one.
+  if (!found?.edges) return rowsAbout === Infinity ? undefined : sampleOf(db, tables, column, Infinity);
+  const [least, low, high, most] = found.edges as [number, number, number, number];
+  const { distinct, finite } = found;
+  return { distinct, finite, whole: { low: least, high: most }, bulk: { low, high } };
 }
 
-export function layoutOf({ low, high }: Pick<Sample, 'low' | 'high'>, bins: number): Layout {
+export function layoutOf({ low, high }: Range, bins: number): Layout {
   return low < high ? { low, high, bins } : { low: low - 0.5, high: high + 0.5, bins };
 }
 
@@ -60,15 +66,19 @@ export const positionOf = (layout: Layout, value: number): number => (value - la
 export const widthOf = (layout: Layout): number => 1 / scaleOf(layout);
 
 /** For a position that is within `[0, bins)`: what nearly all are. */
-export const innerBinSql = (u: string): string => `CAST(floor(${u}) AS INTEGER)`;
+export const innerBinSql = (u: string): string => `CAST(floor(${u}) AS SMALLINT)`;
 
 /** For a finite position beyond: negative, or from `bins` on. */
 export const outerBinSql = ({ bins }: Layout, u: string): string =>
   `CASE WHEN ${u} < 0 THEN -1 - CAST(floor(${perDoubling} * log2(least(1 - ${u}, 1e300))) AS INTEGER)
     ELSE ${bins} + CAST(floor(${perDoubling} * log2(least(1 + ${u} - ${bins}, 1e300))) AS INTEGER) END`;
 
-export const binSql = (layout: Layout, u: string): string =>
-  `CASE WHEN ${u} >= 0 AND ${u} < ${layout.bins} THEN ${innerBinSql(u)} ELSE ${outerBinSql(layout, u)} END`;
+/** For any finite number: what lies beyond is in one bin on each side, −1 and `bins`. */
+export const clampedBinSql = ({ bins }: Layout, u: string): string =>
+  `CAST(least(greatest(floor(${u}), -1), ${bins}) AS SMALLINT)`;
+
+/** Bins that SMALLINT can number, so that DuckDB finds a group by its number alone. */
+export const clampedBinsAtMost = 32_000;
 
 export function binOf(layout: Layout, value: number): number {
   const u = positionOf(layout, value);

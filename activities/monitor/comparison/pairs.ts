@@ -1,6 +1,5 @@
 /** Both sides' bins beside each other, and what follows of |F − G| without looking at a row. */
 import type { Below } from '../statistics/sturges.ts';
-import { baseOf } from './cells.ts';
 import type { Cells, Counted } from './cells.ts';
 import { positionOf, widthOf } from './layout.ts';
 import type { Layout } from './layout.ts';
@@ -64,7 +63,7 @@ function placesOf({ bin }: Cells, bins: Float64Array): Uint32Array {
 
 function addRoom(pairs: Pairs, cells: Cells, places: Uint32Array, weight: number): void {
   for (const [i, at] of places.entries()) {
-    const last = positionOf(pairs.layout, pairs.max[at]!) - baseOf(pairs.layout, pairs.bin[at]!);
+    const last = positionOf(pairs.layout, pairs.max[at]!) - pairs.bin[at]!;
     pairs.room[at]! += weight * (cells.count[i]! * last - cells.sum[i]!);
   }
 }

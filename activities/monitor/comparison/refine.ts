@@ -1,10 +1,10 @@
 /** The rows of some bins, one by one: sorted, summed and counted by DuckDB. */
 import type { DuckDb } from '../../../infra/duckdb.ts';
-import { innerBinSql, outerBinSql, positionSql } from './layout.ts';
+import { binnedSql } from './cells.ts';
 import type { Layout } from './layout.ts';
 import { cuts, placeOf } from './pairs.ts';
 import type { Pairs } from './pairs.ts';
-import { doubleSql, numberSql } from './table.ts';
+import { doubleSql } from './table.ts';
 import type { Both, Table } from './table.ts';
 
 export interface Refinement {
@@ -32,7 +32,7 @@ export async function refine(
   if (open.length === 0) return { area: 0, largest: 0, below: new Map() };
   const { layout, all } = pairs;
   const bins = open.map((at) => `(${pairs.bin[at]}, ${doubleSql(pairs.below[at]!)})`);
-  await db.run('CREATE OR REPLACE TABLE look (bin INTEGER, below DOUBLE)');
+  await db.run('CREATE OR REPLACE TABLE look (bin SMALLINT, below DOUBLE)');
   await db.run(`INSERT INTO look VALUES ${bins.join(', ')}`);
   // `w`: how a row moves the difference. Equal numbers move it one after the other; it counts after the last of them.
   await db.run(
@@ -53,15 +53,8 @@ export async function refine(
 }
 
 /** Rows of the bins in `look`, as (bin, f). */
-function rowsIn({ from }: Table, column: string, layout: Layout): string {
-  const positions = `(SELECT f, ${positionSql(layout, 'f')} AS u FROM (SELECT ${numberSql(column)} AS f FROM ${from}))`;
-  const within = `u >= 0 AND u < ${layout.bins}`;
-  return `(SELECT bin, f FROM (
-      SELECT ${innerBinSql('u')} AS bin, f FROM ${positions} WHERE ${within}
-      UNION ALL
-      SELECT ${outerBinSql(layout, 'u')}, f FROM ${positions} WHERE NOT (${within}) AND isfinite(f)
-    ) JOIN look USING (bin))`;
-}
+const rowsIn = ({ from }: Table, column: string, layout: Layout): string =>
+  `(SELECT bin, f FROM ${binnedSql(from, column, layout)} JOIN look USING (bin))`;
 
 async function countBelow(db: DuckDb, pairs: Pairs, numbers: readonly number[]): Promise<Refined['below']> {
   const inside = [...new Set(numbers)].flatMap((number) => {

@@ -7,7 +7,7 @@ import type { DuckDb } from '../../../infra/duckdb.ts';
 import { countInfinite } from './cells.ts';
 import { innerBinSql, layoutOf, leftOf, outerBinSql, positionSql, sampleOf } from './layout.ts';
 import type { Layout } from './layout.ts';
-import { numberSql, textSql } from './table.ts';
+import { doubleSql, numberSql, textSql } from './table.ts';
 import type { Table, TableColumn } from './table.ts';
 import { valuesAtMost } from './values.ts';
 
@@ -35,7 +35,8 @@ export async function summarise(
         : await numbers(db, table, column, model && model.kind !== 'category' ? model : undefined),
     );
   }
-  return { summary: 'esteira/1', source: table.path, rows: table.rows, columns: summarised };
+  const { path: source, rows, skipped } = table;
+  return { summary: 'esteira/1', source, rows, columns: summarised, skipped };
 }
 
 async function categories(db: DuckDb, { from, rows }: Table, name: string): Promise<CategoryColumn> {
@@ -76,7 +77,8 @@ async function numbers(
     !sample || table.rows <= valuesAtMost || sample.distinct <= Math.min(valuesAtMost, sample.finite) / 2;
   const values = few ? await valuesOf(db, table, name) : undefined;
   if (values) return described(db, table, name, { kind: whole, layout: null, ...values });
-  const range = like && like.min !== null && like.max !== null ? { low: like.min, high: like.max } : sample!;
+  const range =
+    like && like.min !== null && like.max !== null ? { low: like.min, high: like.max } : sample!.bulk;
   return counted(db, table, name, whole, layoutOf(range, bins));
 }
 
@@ -98,36 +100,36 @@ async function counted(
   kind: NumberColumn['kind'],
   layout: Layout,
 ): Promise<NumberColumn> {
-  const positions = `(SELECT f, ${positionSql(layout, 'f')} AS u FROM (SELECT ${numberSql(name)} AS f FROM ${table.from}))`;
-  const within = `u >= 0 AND u < ${layout.bins}`;
-  const cells: [bin: number, count: number][] = [];
+  const [low, high] = [doubleSql(layout.low), doubleSql(layout.high)];
+  const rowsWhere = (condition: string) =>
+    `(SELECT f, ${positionSql(layout, 'f')} AS u FROM (SELECT ${numberSql(name)} AS f FROM ${table.from}) WHERE ${condition})`;
+  const cells = new Map<number, number>();
   let [min, max] = [Infinity, -Infinity];
-  const inner = `SELECT ${innerBinSql('u')} AS bin, CAST(count(*) AS DOUBLE) AS n FROM ${positions} WHERE ${within} GROUP BY bin`;
-  for await (const { rows, columns } of db.stream(inner)) {
-    const { bin, n } = columns as Record<string, Float64Array>;
-    for (let i = 0; i < rows; i++) cells.push([bin![i]!, n![i]!]);
+  // A number just below `high` may be rounded into the first bin beyond.
+  const add = ({ bin, n }: Record<string, Float64Array>) =>
+    bin!.forEach((at, i) => cells.set(at, (cells.get(at) ?? 0) + n![i]!));
+  const inner = `SELECT CAST(bin AS DOUBLE) AS bin, CAST(count(*) AS DOUBLE) AS n
+    FROM (SELECT ${innerBinSql('u')} AS bin FROM ${rowsWhere(`f >= ${low} AND f < ${high}`)}) GROUP BY ALL`;
+  for await (const { columns } of db.stream(inner)) add(columns as Record<string, Float64Array>);
+  const outer = `SELECT CAST(${outerBinSql(layout, 'u')} AS DOUBLE) AS bin, CAST(count(*) AS DOUBLE) AS n, min(f) AS low, max(f) AS high
+    FROM ${rowsWhere(`f < ${low} OR f >= ${high}`)} WHERE isfinite(f) GROUP BY bin`;
+  for await (const { columns } of db.stream(outer)) {
+    add(columns as Record<string, Float64Array>);
+    for (const value of columns['low'] as Float64Array) min = Math.min(min, value);
+    for (const value of columns['high'] as Float64Array) max = Math.max(max, value);
   }
-  const outer = `SELECT ${outerBinSql(layout, 'u')} AS bin, CAST(count(*) AS DOUBLE) AS n, min(f) AS low, max(f) AS high
-    FROM ${positions} WHERE NOT (${within}) AND isfinite(f) GROUP BY bin`;
-  for await (const { rows, columns } of db.stream(outer)) {
-    const { bin, n, low, high } = columns as Record<string, Float64Array>;
-    for (let i = 0; i < rows; i++) {
-      cells.push([bin![i]!, n![i]!]);
-      [min, max] = [Math.min(min, low![i]!), Math.max(max, high![i]!)];
-    }
-  }
-  cells.sort(([a], [b]) => a - b);
-  const [first, last] = [cells[0]?.[0] ?? 0, cells.at(-1)?.[0] ?? 0];
+  const sorted = [...cells].sort(([a], [b]) => a - b);
+  const [first, last] = [sorted[0]?.[0] ?? 0, sorted.at(-1)?.[0] ?? 0];
   // An end that is inside is known to a bin's width; the sample's own ends are nearly always outside, or the very ends.
   const ends =
-    cells.length === 0
+    sorted.length === 0
       ? { min: null, max: null }
       : {
           min: first >= 0 ? leftOf(layout, first) : min,
           max: last < layout.bins ? leftOf(layout, last + 1) : max,
         };
-  const counts = cells.map(([, n]) => n);
-  return described(db, table, name, { kind, layout, at: cells.map(([bin]) => bin), counts, ...ends });
+  const counts = sorted.map(([, n]) => n);
+  return described(db, table, name, { kind, layout, at: sorted.map(([bin]) => bin), counts, ...ends });
 }
 
 async function described(

@@ -51,6 +51,12 @@ test('a column that is gone is drift, though no statistic can be taken', async (
   assert.deepEqual([never.drifted, never.why], [false, 'a side has no values to compare']);
 });
 
+test('numbers that are rarer than a sample sees are compared nevertheless', async () => {
+  const rare = `CASE WHEN i % 40 = 1 THEN ${even} END`;
+  const found = await compare([600_000, rare], [600_000, rare]);
+  assert.deepEqual([found.used, found.psi], [{ reference: 15_000, current: 15_000 }, 0]);
+});
+
 test('infinite numbers are a share of their own, and of no statistic', async () => {
   const some = `CASE WHEN i % 10 = 0 THEN 'inf'::DOUBLE WHEN i % 10 = 1 THEN 'nan'::DOUBLE ELSE ${even} END`;
   for (const rows of [200, 30_000]) {

@@ -1,0 +1,2 @@
+export const folders: readonly string[];
+export function compiled(url: URL): string | undefined;
