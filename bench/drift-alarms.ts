@@ -84,8 +84,11 @@ export function compared(
   const both = used.reference > 0 && used.current > 0;
   const share = (side: 'reference' | 'current', all: number) => (all - used[side]) / all;
   const nullShare = { reference: share('reference', rows[0]), current: share('current', rows[1]) };
-  if (kind === 'category')
-    return { name, kind, used, nullShare, ...(both ? categoryStatistics(values) : noCategories) };
+  if (kind === 'category') {
+    const statistics = both ? categoryStatistics(values) : noCategories;
+    const newCategoryShare = (statistics.unseen?.statistic ?? 0) / Math.max(1, used.current);
+    return { name, kind, used, nullShare, newCategoryShare, ...statistics };
+  }
   const whole = values.every(({ value }) => Number.isInteger(value));
   return {
     name,
@@ -141,7 +144,7 @@ export const shifts: [what: string, kind: Kind, current: Draw, rows: number][] =
     '500 categories, 10 % of rows are new',
     kinds['500 categories']!,
     (next) => (next() < 0.1 ? 500 + Math.floor(next() * 100) : names500(next)),
-    1_000,
+    2_000,
   ],
   ['missing 5 % → 15 %', { kind: 'number', draw: missing(0.05) }, missing(0.15), 300],
   ['missing 0 → 3 %', { kind: 'number', draw: bell }, missing(0.03), 1_000],

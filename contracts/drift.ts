@@ -68,6 +68,8 @@ export interface Statistics {
   chi2?: TestResult | null;
   /** The same with rare values taken together, so that its p holds for few rows of many values. */
   chi2Pooled?: TestResult | null;
+  /** Of categories: current rows of values that the reference lacks, and a bound of the p of so many. */
+  unseen?: TestResult | null;
   /** Of the current rows, the reference taken for the truth. */
   chi2Fit?: TestResult | null;
   z?: TestResult | null;

@@ -32,6 +32,8 @@ export const floors = {
   /** Changes of shares of rows. */
   nullShare: 0.02,
   infiniteShare: 0.01,
+  /** Of current rows, under values that the reference lacks. */
+  newCategoryShare: 0.02,
 } as const;
 
 /** One question about a column. */
@@ -61,11 +63,13 @@ export function decide(
     const threshold = own[i];
     if (threshold) return thresholdDecision(column, threshold);
     const p = adjusted.get(i);
-    if (p === undefined) return quiet(null, 'a side has no values to compare');
-    return verdict(asked[i]!, p, pValues[i]!, alpha);
+    const decision = p === undefined ? undefined : verdict(asked[i]!, p, pValues[i]!, alpha);
+    if (decision?.drifted || hasValues(column)) return decision!;
+    return quiet(p ?? null, 'a side has no values to compare');
   });
 }
 
+const hasValues = ({ used }: Compared): boolean => used.reference > 0 && used.current > 0;
 const least = (questions: readonly Asked[]): number => Math.min(1, ...questions.map(({ pValue }) => pValue));
 
 /** The question with the least p that matters; each is held against α as the column's least is. */
@@ -88,7 +92,7 @@ function verdict(questions: readonly Asked[], adjusted: number, own: number, alp
 }
 
 function questionsOf(column: Compared, rows: Shares): Asked[] {
-  return [...valueQuestion(column), ...shareQuestions(column, rows)];
+  return [...valueQuestion(column), ...unseenQuestion(column), ...shareQuestions(column, rows)];
 }
 
 function valueQuestion({ kind, ks, chi2Pooled, tvd, wassersteinNormed }: Compared): Asked[] {
@@ -104,6 +108,13 @@ function valueQuestion({ kind, ks, chi2Pooled, tvd, wassersteinNormed }: Compare
   const matters = statistic >= floors.ks || wassersteinNormed! >= floors.wassersteinNormed;
   const said = `KS is ${short(statistic)}, the mean distance ${short(wassersteinNormed!)} standard deviations`;
   return [{ rule: 'ks', pValue, matters, said }];
+}
+
+function unseenQuestion({ unseen, newCategoryShare = 0 }: Compared): Asked[] {
+  if (!unseen || unseen.statistic === 0) return [];
+  const matters = newCategoryShare >= floors.newCategoryShare;
+  const said = `${percent(newCategoryShare)} of values are unknown to the reference`;
+  return [{ rule: 'newCategoryShare', pValue: unseen.pValue, matters, said }];
 }
 
 /** Rows without a value, or an infinite one: missingness is drift, too. */

@@ -19,8 +19,19 @@ export function pooledChiSquared(bins: readonly Bin[]): Tested {
   const [reference, current] = [rowsOf(bins, 'reference'), rowsOf(bins, 'current')];
   const expected = (bin: Bin) =>
     ((bin.reference + bin.current) * Math.min(reference, current)) / (reference + current);
-  const frequent = bins.filter((bin) => expected(bin) >= leastExpected);
+  const frequent = bins
+    .filter((bin) => expected(bin) >= leastExpected)
+    .toSorted((a, b) => expected(a) - expected(b));
   const rare = bins.filter((bin) => expected(bin) < leastExpected);
   const others = { reference: rowsOf(rare, 'reference'), current: rowsOf(rare, 'current') };
-  return chiSquared(expected(others) >= leastExpected ? [...frequent, others] : frequent);
+  if (expected(others) >= leastExpected) return chiSquared([...frequent, others]);
+  const [least, ...more] = frequent;
+  if (!least) return { statistic: 0, pValue: 1 };
+  // Too few even together: they go with the rarest that is left.
+  const { alike = 1, ...counts } = least;
+  const joined = {
+    reference: counts.reference + others.reference,
+    current: counts.current + others.current,
+  };
+  return chiSquared([joined, ...(alike > 1 ? [{ ...counts, alike: alike - 1 }] : []), ...more]);
 }
