@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { drift } from './drift.ts';
 import { flights } from './flights.ts';
 import { gpu } from './gpu.ts';
+import { driftAlarms } from './drift-alarms.ts';
 import { guard } from './guard.ts';
 import { table } from './row.ts';
 import type { Row } from './row.ts';
@@ -40,6 +41,7 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   overhead,
   gpu,
   guard,
+  'drift-alarms': driftAlarms,
   flights,
 };
 

@@ -66,6 +66,10 @@ export interface Statistics {
   wassersteinNormed?: number | null;
   ks?: TestResult | null;
   chi2?: TestResult | null;
+  /** The same with rare values taken together, so that its p holds for few rows of many values. */
+  chi2Pooled?: TestResult | null;
+  /** Of categories: current rows of values that the reference lacks, and a bound of the p of so many. */
+  unseen?: TestResult | null;
   /** Of the current rows, the reference taken for the truth. */
   chi2Fit?: TestResult | null;
   z?: TestResult | null;
@@ -92,12 +96,30 @@ export interface Compared extends Statistics, Components {
   used: Shares;
 }
 
+/** What may be given a threshold: of tests it is their p, which alarms below it; all else alarms at it and above. */
+export const thresholdStatistics = {
+  ...{ psi: 'from', klDivergence: 'from', jensenShannon: 'from', hellinger: 'from', wasserstein: 'from' },
+  ...{ wassersteinNormed: 'from', tvd: 'from', lInfinity: 'from' },
+  ...{ nullShare: 'from', infiniteShare: 'from', outOfRangeShare: 'from', newCategoryShare: 'from' },
+  ...{ ks: 'below', chi2: 'below', chi2Fit: 'below', z: 'below' },
+} as const;
+
+/** `psi=0.2`, or `price:psi=0.2` for one column. */
+export const Threshold = z.strictObject({
+  column: z.string().optional(),
+  statistic: z.enum(Object.keys(thresholdStatistics) as [keyof typeof thresholdStatistics]),
+  limit: z.number().nonnegative(),
+});
+export type Threshold = z.infer<typeof Threshold>;
+
 export interface Decision {
   drifted: boolean;
   /** The rule that fired, or null. */
   rule: string | null;
   /** One sentence. */
   why: string;
+  /** Of all questions about the column, adjusted for all columns; null where a threshold decided, or nothing could. */
+  pValue: number | null;
 }
 
 export interface DriftReport {
@@ -156,6 +178,9 @@ export interface DriftProgram {
     current: string;
     columns?: string[];
     fast: boolean;
+    /** The default rule's, if absent. */
+    alpha?: number;
+    thresholds?: Threshold[];
   }): Promise<DriftReport>;
   detect(asked: { path: string; column: string; detector: StreamReport['detector'] }): Promise<StreamReport>;
   profile(asked: { path: string; columns?: string[] }): Promise<ProfileReport>;

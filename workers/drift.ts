@@ -12,6 +12,7 @@ import { profileTable } from '../activities/monitor/comparison/profile.ts';
 import { detectIn } from '../activities/monitor/comparison/stream.ts';
 import { summarise } from '../activities/monitor/comparison/summarise.ts';
 import { isSummary, readSummary } from '../activities/monitor/comparison/summary-file.ts';
+import { defaultRule } from '../activities/monitor/decide.ts';
 import { openTable } from '../activities/monitor/comparison/table.ts';
 import type { DriftProgram, Summary } from '../contracts/drift.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
@@ -21,21 +22,25 @@ import type { DuckDb } from '../infra/duckdb.ts';
 const memory = '200MB';
 
 export const program: DriftProgram = {
-  drift: ({ reference, current, columns, fast }) =>
+  drift: ({ reference, current, columns, fast, ...given }) =>
     withEngine(async (db, folder) => {
+      const rule = { ...defaultRule, ...given };
       const summaries = { reference: await isSummary(reference), current: await isSummary(current) };
       if (!fast && !summaries.reference && !summaries.current) {
         const tables = {
           reference: await openTable(db, reference, folder),
           current: await openTable(db, current, folder),
         };
-        return compareTables(db, tables, columns);
+        return compareTables(db, tables, columns, rule);
       }
       const one = await summaryOf(db, reference, folder, { columns });
       const other = await summaryOf(db, current, folder, { columns, like: one.summary });
       const sides = { reference: one.summary, current: other.summary };
-      return reportOf('fast', { reference: one, current: other }, columns, async ({ name }) =>
-        compareSummaries(sides, name),
+      return reportOf(
+        'fast',
+        { reference: one, current: other },
+        { wanted: columns, rule },
+        async ({ name }) => compareSummaries(sides, name),
       );
     }),
 

@@ -1,7 +1,8 @@
 /** `esteira drift` and `esteira profile`: files alone, without a project and without Temporal. */
 import { writeFile } from 'node:fs/promises';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
+import { Threshold, thresholdStatistics } from '../../contracts/drift.ts';
 import type { StreamReport } from '../../contracts/drift.ts';
 import { exitCodes, say } from '../output.ts';
 import { columnNames } from './session.ts';
@@ -13,6 +14,8 @@ interface DriftOptions {
   current?: string;
   columns?: string[];
   fast?: boolean;
+  alpha?: number;
+  threshold?: Threshold[];
   stream?: string;
   column?: string;
   detector?: StreamReport['detector'];
@@ -37,6 +40,12 @@ export function addDriftCommands(program: Command): void {
     .option('--current <file>', 'what is compared with it')
     .option('--columns <names>', 'with commas between; all that both have, if absent', columnNames)
     .option('--fast', 'from summaries: each file is scanned once, and distances are near')
+    .option('--alpha <share>', 'of comparisons that may alarm though nothing changed; 0.05', alphaOf)
+    .option(
+      '--threshold <statistic=limit>',
+      'this alone decides, of all columns or of one: psi=0.2, price:ks=0.01; repeatable',
+      thresholdOf,
+    )
     .option('--stream <file>', 'instead: follow one column from row to row')
     .option('--column <name>', 'of the stream')
     .addOption(new Option('--detector <name>', 'of the stream').choices(detectors))
@@ -53,12 +62,32 @@ export function addDriftCommands(program: Command): void {
     .action(profile);
 }
 
-async function compare({ reference, current, columns, fast = false, json = false }: DriftOptions) {
+function alphaOf(text: string): number {
+  const alpha = Number(text);
+  if (alpha > 0 && alpha <= 0.5) return alpha;
+  throw new InvalidArgumentError(`it is ${text}, expected a share above 0 and at most 0.5`);
+}
+
+function thresholdOf(text: string, before: Threshold[] = []): Threshold[] {
+  const [, column, statistic, limit] = /^(?:(.+):)?([A-Za-z0-9]+)=([0-9.eE+-]+)$/.exec(text) ?? [];
+  const parsed = Threshold.safeParse({ ...(column && { column }), statistic, limit: Number(limit) });
+  if (parsed.success) return [...before, parsed.data];
+  const names = Object.keys(thresholdStatistics).join(', ');
+  throw new InvalidArgumentError(
+    `${text} is no threshold such as psi=0.2 or price:ks=0.01; there are ${names}`,
+  );
+}
+
+async function compare(options: DriftOptions) {
+  const { reference, current, columns, fast = false, alpha, threshold: thresholds, json = false } = options;
   if (reference === undefined || current === undefined)
     throw new Error('say what to compare: --reference FILE --current FILE, or --stream FILE --column NAME');
   const { driftProgram, driftText } = await import('../drift.ts');
   const program = await driftProgram();
-  const report = await program.drift({ reference, current, fast, ...(columns && { columns }) });
+  const report = await program.drift({
+    ...{ reference, current, fast, ...(columns && { columns }) },
+    ...{ ...(alpha !== undefined && { alpha }), ...(thresholds && { thresholds }) },
+  });
   say(json, report, driftText(report));
   if (report.drifted) process.exitCode = exitCodes.no;
 }

@@ -49,14 +49,45 @@ test('what has not moved is no drift, exit code 0; what has is, exit code 3, by 
   assert.deepEqual(
     columns.map(({ name, drifted, rule }) => [name, drifted, rule]),
     [
-      ['price', true, 'outOfRangeShare'],
-      ['city', true, 'newCategoryShare'],
+      ['price', true, 'ks'],
+      ['city', true, 'chi2'],
     ],
   );
   assert.deepEqual(columns[1]!['newCategories'], ['Faro']);
   assert.deepEqual(skipped, [{ name: 'at', why: 'DATE has no statistic' }]);
   const { stdout } = await esteira('drift', '--reference', 'before.csv', '--current', 'after.csv');
   assert.match(stdout, /2 of 2 columns drifted\./);
+});
+
+test('thresholds of one’s own decide instead, and strange ones are refused', async () => {
+  const files = ['--reference', 'before.csv', '--current', 'after.csv'];
+  const high = await esteira('drift', ...files, '--threshold', 'psi=100', '--json');
+  assert.equal(high.code, 0, high.stderr);
+  const one = await esteira(
+    'drift',
+    ...files,
+    '--threshold',
+    'psi=100',
+    '--threshold',
+    'city:tvd=0.1',
+    '--json',
+  );
+  const { columns } = json(one.stdout) as { columns: Record<string, unknown>[] };
+  assert.deepEqual(
+    columns.map(({ name, rule }) => [name, rule]),
+    [
+      ['price', null],
+      ['city', 'tvd'],
+    ],
+  );
+  const strange = await esteira('drift', ...files, '--threshold', 'speed=1');
+  assert.deepEqual(
+    [strange.code, /speed=1 is no threshold such as psi=0\.2/.test(strange.stderr)],
+    [2, true],
+  );
+  const nobody = await esteira('drift', ...files, '--threshold', 'prize:psi=1');
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.stderr, /set for column prize, which is not compared; compared are price, city/);
 });
 
 test('a summary stands for its file, grows by merging, and compares with another', async () => {

@@ -1,7 +1,8 @@
 /** Two tables compared, column by column, and what is decided of each. */
 import type { Compared, DriftReport } from '../../../contracts/drift.ts';
 import type { DuckDb } from '../../../infra/duckdb.ts';
-import { decide } from '../decide.ts';
+import { decide, defaultRule } from '../decide.ts';
+import type { Rule } from '../decide.ts';
 import { compareExactly } from './exact.ts';
 import type { Matched } from './exact.ts';
 import { TableFault, unreadable } from './table.ts';
@@ -15,24 +16,32 @@ export async function compareTables(
   db: DuckDb,
   tables: Both<Table>,
   wanted?: readonly string[],
+  rule = defaultRule,
 ): Promise<DriftReport> {
-  return reportOf('exact', tables, wanted, (column) => compareExactly(db, tables, column));
+  return reportOf('exact', tables, { wanted, rule }, (column) => compareExactly(db, tables, column));
 }
 
 /** @param compare of one column of both sides */
 export async function reportOf(
   mode: DriftReport['mode'],
   { reference, current }: Both<Sided>,
-  wanted: readonly string[] | undefined,
+  { wanted, rule }: { wanted: readonly string[] | undefined; rule: Rule },
   compare: (column: Matched) => Promise<Compared>,
 ): Promise<DriftReport> {
   for (const side of [reference, current]) if (side.rows === 0) throw unreadable(side.path, 'it has no rows');
   const { matched, skipped } = match({ reference, current }, wanted);
-  const columns: DriftReport['columns'] = [];
-  for (const column of matched) {
-    const compared = await compare(column);
-    columns.push({ ...compared, ...decide(compared) });
-  }
+  const strange = rule.thresholds.find(
+    ({ column }) => column !== undefined && !matched.some(({ name }) => name === column),
+  );
+  if (strange)
+    throw new TableFault(
+      `a threshold is set for column ${strange.column}, which is not compared; compared are ${matched.map(({ name }) => name).join(', ')}`,
+    );
+  const compared: Compared[] = [];
+  for (const column of matched) compared.push(await compare(column));
+  const rows = { reference: reference.rows, current: current.rows };
+  const decisions = decide(compared, rows, rule);
+  const columns = compared.map((column, i) => ({ ...column, ...decisions[i]! }));
   return {
     mode,
     reference: { path: reference.path, rows: reference.rows },

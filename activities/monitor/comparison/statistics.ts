@@ -8,8 +8,10 @@ import { jensenShannon } from '../statistics/jensen-shannon.ts';
 import { klDivergence } from '../statistics/kullback-leibler.ts';
 import { kolmogorovSmirnov } from '../statistics/ks.ts';
 import { lInfinity, totalVariation } from '../statistics/largest-difference.ts';
+import { pooledChiSquared } from '../statistics/pooled-chi-squared.ts';
 import { psi } from '../statistics/psi.ts';
 import { binsBetween, sturgesEdges } from '../statistics/sturges.ts';
+import { unseenValues } from '../statistics/unseen-values.ts';
 import { distanceOf } from '../statistics/weighted-values.ts';
 import type { Weighed } from '../statistics/weighted-values.ts';
 import { zTest } from '../statistics/z-test.ts';
@@ -27,7 +29,7 @@ export const noNumbers: Statistics = {
 
 export const noCategories: Statistics = {
   ...{ psi: null, klDivergence: null, jensenShannon: null, hellinger: null },
-  ...{ chi2: null, chi2Fit: null, tvd: null, lInfinity: null },
+  ...{ chi2: null, chi2Pooled: null, unseen: null, chi2Fit: null, tvd: null, lInfinity: null },
 };
 
 /** @param bins one a value. Both sides have rows. */
@@ -36,6 +38,8 @@ export function categoryStatistics(bins: readonly Bin[]): Statistics {
   return {
     ...{ psi: psi(bins), klDivergence: klDivergence(bins), jensenShannon: jensenShannon(bins) },
     ...{ hellinger: hellinger(bins), chi2: chiSquared(bins), chi2Fit: chiSquaredFit(bins) },
+    chi2Pooled: pooledChiSquared(bins),
+    unseen: unseenValues(bins),
     ...(values <= 2 && { z: zTest(bins.flatMap(apart)) }),
     ...{ tvd: totalVariation(bins), lInfinity: lInfinity(bins) },
   };
@@ -65,7 +69,11 @@ export function numberStatistics(counts: NumberCounts): Statistics {
     ...{ wasserstein, wassersteinNormed: wasserstein / Math.max(std, leastStd) },
     ks: kolmogorovSmirnov(ks, rows.reference, rows.current),
     ...(byValue && {
-      ...{ chi2: chiSquared(byValue), chi2Fit: chiSquaredFit(byValue) },
+      ...{
+        chi2: chiSquared(byValue),
+        chi2Fit: chiSquaredFit(byValue),
+        chi2Pooled: pooledChiSquared(byValue),
+      },
       ...{ tvd: totalVariation(byValue), lInfinity: lInfinity(byValue) },
     }),
   };

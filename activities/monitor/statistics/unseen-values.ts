@@ -1,0 +1,68 @@
+/** Whether more rows have a value that the reference lacks than chance brings. */
+import { rowsOf } from './bins.ts';
+import type { Bin } from './bins.ts';
+import type { Tested } from './chi-squared.ts';
+
+/**
+ * Rows of the current side whose value the reference lacks, and an upper bound of the p of so many: where both sides are
+ * drawn alike, a value of t rows has all of them on the current side with a known chance, and Chernoff's bound holds
+ * for their sum, for of rows that are dealt out to two sides more here means fewer there.
+ *
+ * So a long tail of rare names, of which each window has new ones, raises no alarm, and thousands of rows under new ones do.
+ *
+ * @param bins one a value; both sides have rows
+ * @see Joag-Dev and Proschan, "Negative association of random variables", Ann. Statist. 11 (1983)
+ */
+export function unseenValues(bins: readonly Bin[]): Tested {
+  const [reference, current] = [rowsOf(bins, 'reference'), rowsOf(bins, 'current')];
+  const byTotal = new Map<number, number>();
+  let unseen = 0;
+  for (const bin of bins) {
+    const total = bin.reference + bin.current;
+    byTotal.set(total, (byTotal.get(total) ?? 0) + (bin.alike ?? 1));
+    if (bin.reference === 0) unseen += bin.current * (bin.alike ?? 1);
+  }
+  const values = [...byTotal].map(([rows, alike]) => ({
+    rows,
+    alike,
+    chance: chanceOf(rows, reference, current),
+  }));
+  return { statistic: unseen, pValue: bound(values, unseen) };
+}
+
+interface Values {
+  rows: number;
+  /** How many values have so many rows. */
+  alike: number;
+  /** That all rows of one are on the current side. */
+  chance: number;
+}
+
+function chanceOf(rows: number, reference: number, current: number): number {
+  let chance = 1;
+  for (let j = 0; j < rows && chance > 0; j++) chance *= Math.max(0, current - j) / (reference + current - j);
+  return chance;
+}
+
+/** The least over s of E exp(s (U − unseen)): its logarithm is convex, and its slope is found to be 0 by halving. */
+function bound(values: readonly Values[], unseen: number): number {
+  const expected = values.reduce((sum, { rows, alike, chance }) => sum + rows * alike * chance, 0);
+  if (unseen <= expected) return 1;
+  const tilted = (s: number, { rows, chance }: Values) => {
+    const weight = chance === 0 ? 0 : 1 / (1 + ((1 - chance) / chance) * Math.exp(-s * rows));
+    return rows * weight;
+  };
+  const slope = (s: number) => values.reduce((sum, one) => sum + one.alike * tilted(s, one), 0) - unseen;
+  let [low, high] = [0, 1];
+  while (slope(high) < 0 && high < 1_000) high *= 2;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (slope(middle) < 0) low = middle;
+    else high = middle;
+  }
+  const logarithm = values.reduce(
+    (sum, { rows, alike, chance }) => sum + alike * Math.log1p(chance * Math.expm1(low * rows)),
+    -low * unseen,
+  );
+  return Math.min(1, Math.exp(logarithm));
+}
