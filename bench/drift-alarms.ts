@@ -6,8 +6,6 @@ import { decide } from '../activities/monitor/decide.ts';
 import {
   categoryStatistics,
   countsOfValues,
-  noCategories,
-  noNumbers,
   numberStatistics,
 } from '../activities/monitor/comparison/statistics.ts';
 import type { Weighed } from '../activities/monitor/statistics/weighted-values.ts';
@@ -85,7 +83,7 @@ export function compared(
   const share = (side: 'reference' | 'current', all: number) => (all - used[side]) / all;
   const nullShare = { reference: share('reference', rows[0]), current: share('current', rows[1]) };
   if (kind === 'category') {
-    const statistics = both ? categoryStatistics(values) : noCategories;
+    const statistics = categoryStatistics(values);
     const newCategoryShare = (statistics.unseen?.statistic ?? 0) / Math.max(1, used.current);
     return { name, kind, used, nullShare, newCategoryShare, ...statistics };
   }
@@ -95,7 +93,7 @@ export function compared(
     kind,
     used,
     nullShare,
-    ...(both ? numberStatistics(countsOfValues(values, whole)) : noNumbers),
+    ...numberStatistics(both ? countsOfValues(values, whole) : undefined),
   };
 }
 

@@ -11,7 +11,7 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { folders } from './compiled.mjs';
+import { folders, sources } from './compiled.mjs';
 
 const keptMs = 7 * 86_400_000;
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -20,34 +20,28 @@ if (!output) throw new Error('usage: compile.mjs <folder>');
 
 /** The command, and whatever a module starts: `new URL('./scorer.ts', import.meta.url)`. */
 function programs() {
-  const found = new Set(
-    ['client/cli.ts', 'workers/cpu.ts', 'workers/gpu.ts'].map((path) => join(root, path)),
-  );
-  for (const folder of folders)
-    for (const name of readdirSync(join(root, folder), { recursive: true })) {
-      const path = join(root, folder, String(name));
-      if (!path.endsWith('.ts')) continue;
-      const starts = readFileSync(path, 'utf8').matchAll(/new URL\('(\.[^']+\.ts)', import\.meta\.url\)/g);
-      for (const [, started] of starts) found.add(join(dirname(path), started));
-    }
+  const found = new Set([join(root, 'client', 'cli.ts')]);
+  for (const path of folders.flatMap((folder) => sources(join(root, folder)))) {
+    if (!path.endsWith('.ts')) continue;
+    const starts = readFileSync(path, 'utf8').matchAll(/new URL\('(\.[^']+\.ts)', import\.meta\.url\)/g);
+    for (const [, started] of starts) found.add(join(dirname(path), started));
+  }
   return [...found].filter((path) => existsSync(path));
 }
 
 const ownPlace = {
   name: 'own-place',
   setup({ onLoad, onResolve }) {
-    // It must come before the package that it silences, and packages come before all that is in one file with them.
-    onResolve({ filter: /no-telemetry\.mjs$/ }, ({ path, resolveDir }) => ({
+    // What is JavaScript runs as it stands, once a process. And what silences a package must come before it, while
+    // packages come before all that is in one file with them.
+    onResolve({ filter: /^\..*\.mjs$/ }, ({ path, resolveDir }) => ({
       path: pathToFileURL(join(resolveDir, path)).href,
       external: true,
     }));
-    onLoad({ filter: /\.(ts|mjs)$/ }, async ({ path }) => {
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
       const url = JSON.stringify(pathToFileURL(path).href);
-      return {
-        contents: text.replaceAll('import.meta.url', url),
-        loader: path.endsWith('.ts') ? 'ts' : 'js',
-      };
+      return { contents: text.replaceAll('import.meta.url', url), loader: 'ts' };
     });
   },
 };

@@ -49,8 +49,8 @@ function key() {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** @param {string} path of a file, or of a folder */
-function sources(path) {
+/** @param {string} path of a file, or of a folder. @returns {string[]} files, in order */
+export function sources(path) {
   if (path.endsWith('.json')) return [path];
   const names = readdirSync(path, { recursive: true }).map(String).toSorted();
   return names.filter((name) => /\.(ts|mjs)$/.test(name)).map((name) => join(path, name));

@@ -113,28 +113,13 @@ test('a profile says what a column holds', async () => {
 test('a stream is followed from row to row', async () => {
   await csv('errors.csv', ['error', ...Array.from({ length: 900 }, (_, i) => (i < 600 ? Number(i % 5 === 0) : 1))]
     .map(String)); // prettier-ignore
-  const ran = await esteira(
-    'drift',
-    '--stream',
-    'errors.csv',
-    '--column',
-    'error',
-    '--detector',
-    'ddm',
-    '--json',
-  );
+  const follow = (...words: string[]) =>
+    esteira('drift', '--stream', 'errors.csv', '--column', 'error', '--detector', ...words);
+  const ran = await follow('ddm', '--json');
   assert.equal(ran.code, 3, ran.stderr);
   const [first] = (json(ran.stdout) as { detections: number[] }).detections;
   assert.ok(first! > 600 && first! < 650, `found at ${first}`);
-  const { stdout } = await esteira(
-    'drift',
-    '--stream',
-    'errors.csv',
-    '--column',
-    'error',
-    '--detector',
-    'adwin',
-  );
+  const { stdout } = await follow('adwin');
   assert.match(stdout, /adwin found drift at row \d+/);
 });
 

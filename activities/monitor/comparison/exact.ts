@@ -5,19 +5,12 @@ import { countInfinite } from './cells.ts';
 import type { Counted } from './cells.ts';
 import { countNumbers } from './exact-number.ts';
 import { sampleOf } from './layout.ts';
-import {
-  binsByValueAtMost,
-  categoryStatistics,
-  countsOfValues,
-  noCategories,
-  noNumbers,
-  numberStatistics,
-} from './statistics.ts';
-import { numberSql, textSql } from './table.ts';
+import { binsByValueAtMost, categoryStatistics, countsOfValues, numberStatistics } from './statistics.ts';
+import { numberSql, sharesOf, textSql } from './table.ts';
 import type { Both, Kind, Table } from './table.ts';
 import { categoriesOf, valuesAtMost, weighedValues } from './values.ts';
 import { rowsOf } from '../statistics/bins.ts';
-import type { Bin, Side } from '../statistics/bins.ts';
+import type { Bin } from '../statistics/bins.ts';
 import type { Weighed } from '../statistics/weighted-values.ts';
 
 export interface Matched {
@@ -35,13 +28,12 @@ export async function compareExactly(db: DuckDb, tables: Both<Table>, column: Ma
 async function compareCategories(db: DuckDb, tables: Both<Table>, name: string): Promise<Compared> {
   const { bins, unseenRows, unseen } = await categoriesOf(db, tables, textSql(name));
   const used = { reference: rowsOf(bins, 'reference'), current: rowsOf(bins, 'current') };
-  const both = used.reference > 0 && used.current > 0;
   return {
     ...{ name, kind: 'category', used },
     nullShare: sharesOf(tables, (side) => tables[side].rows - used[side]),
     newCategoryShare: used.current === 0 ? 0 : unseenRows / used.current,
     newCategories: unseen,
-    ...(both ? categoryStatistics(bins) : noCategories),
+    ...categoryStatistics(bins),
   };
 }
 
@@ -63,9 +55,9 @@ async function compareNumbers(db: DuckDb, tables: Both<Table>, { name, kind }: M
     nullShare: sharesOf(tables, (side) => counted[side].nulls),
     infiniteShare: sharesOf(tables, (side) => counted[side].infinite),
     outOfRangeShare: distances ? distances.outOfRange / used.current : 0,
-    ...(distances
-      ? numberStatistics({ ...distances, rows: used, byValue: await byValue(db, tables, name, reference) })
-      : noNumbers),
+    ...numberStatistics(
+      distances && { ...distances, rows: used, byValue: await byValue(db, tables, name, reference) },
+    ),
   };
 }
 
@@ -108,11 +100,6 @@ async function ofValues(
     nullShare: sharesOf(tables, (side) => tables[side].rows - used[side] - infinite[side]),
     infiniteShare: sharesOf(tables, (side) => infinite[side]),
     outOfRangeShare: both ? outside / used.current : 0,
-    ...(both ? numberStatistics(countsOfValues(values, whole)) : noNumbers),
+    ...numberStatistics(both ? countsOfValues(values, whole) : undefined),
   };
-}
-
-function sharesOf(tables: Both<Table>, rowsIn: (side: Side) => number): Both<number> {
-  const share = (side: Side) => rowsIn(side) / tables[side].rows;
-  return { reference: share('reference'), current: share('current') };
 }

@@ -9,15 +9,9 @@ import type {
 import type { Bin } from '../statistics/bins.ts';
 import { rowsOf } from '../statistics/bins.ts';
 import { countsOfBins, rebinned } from './histogram.ts';
-import {
-  categoryStatistics,
-  countsOfValues,
-  noCategories,
-  noNumbers,
-  numberStatistics,
-} from './statistics.ts';
+import { categoryStatistics, countsOfValues, numberStatistics } from './statistics.ts';
 import type { Both } from './table.ts';
-import { TableFault } from './table.ts';
+import { sharesOf, TableFault } from './table.ts';
 import { weigh } from './values.ts';
 
 export function compareSummaries(sides: Both<Summary>, name: string): Compared {
@@ -52,10 +46,10 @@ function compareCategories(sides: Both<CategoryColumn>): Compared {
   const unseenRows = unseen.reduce((sum, { n }) => sum + n, 0) + (complete ? others.current : 0);
   return {
     ...{ name: reference.name, kind: 'category', used },
-    nullShare: share(sides, 'nulls'),
+    nullShare: sharesOf(sides, (side) => sides[side].nulls),
     newCategoryShare: used.current === 0 ? 0 : unseenRows / used.current,
     newCategories: unseen.slice(0, 5).map(({ value }) => value),
-    ...(used.reference > 0 && used.current > 0 ? categoryStatistics(bins) : noCategories),
+    ...categoryStatistics(bins),
   };
 }
 
@@ -66,10 +60,10 @@ function compareNumbers(sides: Both<NumberColumn>): Compared {
   const found = both ? countsOf(sides) : undefined;
   return {
     ...{ name: sides.reference.name, kind: 'number', used },
-    nullShare: share(sides, 'nulls'),
-    infiniteShare: share(sides, 'infinite'),
+    nullShare: sharesOf(sides, (side) => sides[side].nulls),
+    infiniteShare: sharesOf(sides, (side) => sides[side].infinite),
     outOfRangeShare: found ? found.outOfRange / used.current : 0,
-    ...(found ? numberStatistics(found) : noNumbers),
+    ...numberStatistics(found),
   };
 }
 
@@ -88,11 +82,6 @@ function countsOf(sides: Both<NumberColumn>) {
     0,
   );
   return { ...countsOfValues(weigh(reference, current), whole), outOfRange };
-}
-
-function share<K extends string>(sides: Both<{ rows: number } & Record<K, number>>, what: K): Both<number> {
-  const of = (side: { rows: number } & Record<K, number>) => side[what] / side.rows;
-  return { reference: of(sides.reference), current: of(sides.current) };
 }
 
 /** The rows of both, as if they had been summarised at once. @throws TableFault when their columns or layouts differ */

@@ -22,18 +22,19 @@ export const binsByValueAtMost = 20;
 /** What is divided by is at least this, for a constant has no deviation. */
 const leastStd = 0.001;
 
-export const noNumbers: Statistics = {
+const noNumbers: Statistics = {
   ...{ psi: null, klDivergence: null, jensenShannon: null, hellinger: null },
   ...{ wasserstein: null, wassersteinNormed: null, ks: null },
 };
 
-export const noCategories: Statistics = {
+const noCategories: Statistics = {
   ...{ psi: null, klDivergence: null, jensenShannon: null, hellinger: null },
   ...{ chi2: null, chi2Pooled: null, unseen: null, chi2Fit: null, tvd: null, lInfinity: null },
 };
 
-/** @param bins one a value. Both sides have rows. */
+/** @param bins one a value */
 export function categoryStatistics(bins: readonly Bin[]): Statistics {
+  if (rowsOf(bins, 'reference') === 0 || rowsOf(bins, 'current') === 0) return noCategories;
   const values = bins.reduce((sum, { alike = 1 }) => sum + alike, 0);
   return {
     ...{ psi: psi(bins), klDivergence: klDivergence(bins), jensenShannon: jensenShannon(bins) },
@@ -60,7 +61,9 @@ export interface NumberCounts {
   byValue?: Bin[] | undefined;
 }
 
-export function numberStatistics(counts: NumberCounts): Statistics {
+/** @param counts absent where a side has no rows */
+export function numberStatistics(counts: NumberCounts | undefined): Statistics {
+  if (!counts) return noNumbers;
   const { ks, wasserstein, std, rows, bins, binsOfDistinct, byValue } = counts;
   const used = byValue ?? bins;
   return {

@@ -109,3 +109,12 @@ export const textSql = (column: string): string => `CAST(${quoteIdentifier(colum
 
 /** A number as SQL takes it for a DOUBLE, with all its digits: without an exponent it would be a DECIMAL. */
 export const doubleSql = (value: number): string => value.toExponential();
+
+/** Of each side's own rows. */
+export function sharesOf(
+  sides: Both<{ rows: number }>,
+  rowsIn: (side: keyof Both<unknown>) => number,
+): Both<number> {
+  const share = (side: keyof Both<unknown>) => rowsIn(side) / sides[side].rows;
+  return { reference: share('reference'), current: share('current') };
+}
