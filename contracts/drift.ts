@@ -31,19 +31,21 @@ const CategoryColumn = z.object({
   others: z.object({ rows: Count, values: Count }),
 });
 
+export const SummaryColumn = z.discriminatedUnion('kind', [NumberColumn, CategoryColumn]);
+
 /** `esteira profile FILE --summary …`: O(columns), and adding counts merges two of them. */
 export const Summary = z.object({
   summary: z.literal('esteira/1'),
   source: z.string(),
   rows: Count,
-  columns: z.array(z.discriminatedUnion('kind', [NumberColumn, CategoryColumn])),
+  columns: z.array(SummaryColumn),
   /** Columns that have no statistic. */
   skipped: z.array(z.object({ name: z.string(), type: z.string() })),
 });
 export type Summary = z.infer<typeof Summary>;
 export type NumberColumn = z.infer<typeof NumberColumn>;
 export type CategoryColumn = z.infer<typeof CategoryColumn>;
-export type SummaryColumn = Summary['columns'][number];
+export type SummaryColumn = z.infer<typeof SummaryColumn>;
 
 export interface TestResult {
   statistic: number;

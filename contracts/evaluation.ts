@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Ratio } from './artifact.ts';
 import { Task } from './project.ts';
+import { Foresight } from './watch.ts';
 
 /** A metric and its 95 % bootstrap interval. Null when it cannot be computed (one class only). */
 export const MetricValue = z.object({
@@ -12,8 +13,6 @@ export const MetricValue = z.object({
 export type MetricValue = z.infer<typeof MetricValue>;
 export const Metrics = z.record(z.string(), MetricValue);
 export type Metrics = z.infer<typeof Metrics>;
-
-export const FeatureImportance = z.object({ feature: z.string(), importance: z.number() });
 
 /** `models` of the run are told apart by `candidate` and `champion`. */
 export const Scorecard = z.object({
@@ -48,5 +47,7 @@ export const Scorecard = z.object({
   ),
   /** Histogram of the predictions over 20 equal bins of [low, high]; the reference of monitoring. */
   predictions: z.object({ low: z.number(), high: z.number(), counts: z.array(z.int()) }),
+  /** For monitoring; absent before 0.5.0. */
+  foresight: Foresight.optional(),
 });
 export type Scorecard = z.infer<typeof Scorecard>;

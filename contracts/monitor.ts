@@ -1,6 +1,7 @@
 /** Monitoring: one window of predictions against the reference, and what follows from it. */
 import { z } from 'zod';
 import { Artifact, Instant, ModelName, Window } from './artifact.ts';
+import { Metrics, Scorecard } from './evaluation.ts';
 import { Disposition } from './model.ts';
 
 export const MonitorPlan = z.object({
@@ -12,19 +13,88 @@ export const MonitorPlan = z.object({
 });
 export type MonitorPlan = z.infer<typeof MonitorPlan>;
 
+/** Of an input, or of the predictions. Before 0.5.0: the first four alone. */
 export const ColumnDrift = z.object({
   name: z.string(),
   psi: z.number().nullable(),
   nulls: z.int(),
   /** Rows whose category the reference never saw. */
   unseen: z.int(),
+  drifted: z.boolean().optional(),
+  /** The rule that fired. */
+  rule: z.string().nullable().optional(),
+  why: z.string().optional(),
+  /** Adjusted for all columns of the window. */
+  pValue: z.number().nullable().optional(),
+  /** Share of what the model loses without it. */
+  importance: z.number().optional(),
+  /** Importance × Jensen-Shannon distance: what columns are ordered by, those that drifted first. */
+  weight: z.number().optional(),
 });
+export type ColumnDrift = z.infer<typeof ColumnDrift>;
+
+/** All that is known of a window's columns, for reports: a blob beside the record. */
+export const WindowDetails = z.object({
+  columns: z.array(
+    z.looseObject({
+      name: z.string(),
+      kind: z.enum(['number', 'category']),
+      /** Shares of both sides: of numbers between neighbouring edges (and beyond the ends), of categories by value. */
+      bins: z.object({
+        edges: z.array(z.number()).optional(),
+        values: z.array(z.string()).optional(),
+        reference: z.array(z.number()),
+        current: z.array(z.number()),
+      }),
+    }),
+  ),
+});
+export type WindowDetails = z.infer<typeof WindowDetails>;
+
+/** What a tick looks at; each is judged, or is not for want of rows or labels. */
+export const AlertKind = z.enum([
+  ...['drift', 'quality', 'prediction', 'silence'],
+  ...['service', 'data', 'fairness', 'forecast', 'concept'],
+] as const);
+export type AlertKind = z.infer<typeof AlertKind>;
+
+/** From the least on. */
+export const Severity = z.enum(['info', 'warning', 'critical']);
+export type Severity = z.infer<typeof Severity>;
 
 export const Alert = z.object({
-  kind: z.enum(['drift', 'quality', 'prediction', 'silence']),
+  kind: AlertKind,
   message: z.string(),
+  /** What it is about, the same at every tick: `drift/price`. Absent before 0.5.0, as the next. */
+  key: z.string().min(1).max(200).optional(),
+  severity: Severity.optional(),
 });
 export type Alert = z.infer<typeof Alert>;
+
+const Estimated = z.object({ value: z.number(), low: z.number(), high: z.number() });
+/** By metric, from scores alone; `low` and `high` are three sampling errors away. */
+export const Estimate = z.object({ rows: z.int(), metrics: z.record(z.string(), Estimated) });
+export type Estimate = z.infer<typeof Estimate>;
+
+/** A group's rates with how many labelled rows they are from; null where no row counts, such as the TPR without positives. */
+const Group = z.object({
+  value: z.string(),
+  rows: z.int(),
+  selectionRate: z.number().nullable(),
+  truePositiveRate: z.number().nullable(),
+  falsePositiveRate: z.number().nullable(),
+});
+/** The largest minus the least of groups that are large enough, and its 95 % interval. */
+const Gap = z.object({ value: z.number(), low: z.number(), high: z.number() });
+export const Fairness = z.object({
+  column: z.string(),
+  groups: z.array(Group),
+  /** Groups with fewer labelled rows than count. */
+  small: z.int(),
+  demographicParityDifference: Gap.nullable(),
+  equalizedOddsDifference: Gap.nullable(),
+});
+export type Fairness = z.infer<typeof Fairness>;
 
 /** Quality on the window that lies `labelDelay` back. `coverage`: share of its rows with a label. */
 export const Quality = z.object({
@@ -36,8 +106,51 @@ export const Quality = z.object({
   metrics: z.record(z.string(), z.number().nullable()),
   /** The same metrics on the holdout at evaluation. */
   reference: z.record(z.string(), z.number().nullable()),
+  /** The rest: absent before 0.5.0. 95 %, by bootstrap over the labelled rows. */
+  intervals: Metrics.optional(),
+  /** Of the labelled rows, without their labels. */
+  estimate: Estimate.nullable().optional(),
+  calibration: Scorecard.shape.calibration.optional(),
+  slices: Scorecard.shape.slices.optional(),
+  fairness: z.array(Fairness).optional(),
 });
 export type Quality = z.infer<typeof Quality>;
+
+/** The project's checks on what the model was asked: rows that break one, of so many. */
+export const LiveCheck = z.object({
+  check: z.string(),
+  severity: z.enum(['warn', 'error']),
+  count: z.int(),
+  of: z.int(),
+  detail: z.string(),
+});
+export type LiveCheck = z.infer<typeof LiveCheck>;
+
+/** Traffic of the window. Times in ms, of single rows' answers; errors as replicas have counted since the tick before. */
+export const Service = z.object({
+  rows: z.int(),
+  rowsPerMinute: z.number(),
+  latencyMs: z.object({ p50: z.number(), p95: z.number(), p99: z.number() }).nullable(),
+  queueMs: z.object({ p50: z.number(), p99: z.number() }).nullable(),
+  requests: z.int(),
+  errors: z.int(),
+  /** What the counters stood at, by replica and version: the next tick goes on from there. */
+  counters: z.record(z.string(), z.object({ requests: z.int(), errors: z.int() })),
+});
+export type Service = z.infer<typeof Service>;
+
+/** A number on its way to a limit. `at`: when it gets there; with `from` and `until` as the trend's own 90 % interval has it. */
+export const Forecast = z.object({
+  metric: z.string(),
+  limit: z.number(),
+  now: z.number(),
+  perDay: z.number(),
+  windows: z.int(),
+  days: z.number(),
+  soonest: z.number(),
+  latest: z.number().nullable(),
+});
+export type Forecast = z.infer<typeof Forecast>;
 
 /** `monitor/<model>/<tick>.json` */
 export const TickRecord = z.object({
@@ -48,7 +161,18 @@ export const TickRecord = z.object({
   byVersion: z.record(z.string(), z.int()),
   drift: z.array(ColumnDrift),
   quality: Quality.nullable(),
+  /** Of this window, whose labels have not come yet; null where scores say nothing. The rest is absent before 0.5.0. */
+  estimate: Estimate.nullable().optional(),
+  checks: z.array(LiveCheck).optional(),
+  service: Service.optional(),
+  forecasts: z.array(Forecast).optional(),
+  /** `WindowDetails`. */
+  details: Artifact.optional(),
+  /** How long the reference's own windows were watched; 0: there were too few to tell what is usual. */
+  usualFrom: z.int().optional(),
   alerts: z.array(Alert),
+  /** What it could judge: of these kinds, what is not among the alerts is well. Absent before 0.5.0: unknown. */
+  judged: z.array(AlertKind).optional(),
 });
 export type TickRecord = z.infer<typeof TickRecord>;
 
@@ -65,6 +189,7 @@ export const TickSummary = z.object({
   rows: z.int(),
   worstPsi: z.object({ name: z.string(), psi: z.number() }).nullable(),
   alerts: z.array(Alert).max(100),
+  judged: z.array(AlertKind).optional(),
 });
 export type TickSummary = z.infer<typeof TickSummary>;
 

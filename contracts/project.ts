@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { Artifact, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
+import { Threshold } from './drift.ts';
 import { Imported } from './imported.ts';
 import { Rollout } from './strategy.ts';
 import { Search, Trainer } from './training.ts';
@@ -163,10 +164,24 @@ export const Monitor = z.strictObject({
   labelDelay: Duration.default('1d'),
   /** Fewer rows than this make no alarm. */
   minRows: z.int().nonnegative().default(200),
-  /** Population stability index that makes an alert. */
-  psi: z.number().positive().default(0.2),
-  /** Another bar for columns that move by nature, such as yesterday's share. */
+  /** The share of windows that may raise an alarm of drift although nothing has changed. */
+  alpha: z.number().gt(0).max(0.5).default(0.05),
+  /** Where set, the population stability index alone decides of every column, from here on. */
+  psi: z.number().positive().optional(),
+  /** The same for single columns. */
   columns: z.record(ColumnName, z.strictObject({ psi: z.number().positive() })).default({}),
+  /** Any other statistic that alone decides, of all columns or of one. */
+  thresholds: z.array(Threshold).max(200).default([]),
+  /** What of the service is too much; unset: nobody is told. */
+  service: z
+    .strictObject({ errors: Ratio.default(0.01), p99Ms: z.number().positive().optional() })
+    .prefault({}),
+  /** Groups with fewer labelled rows do not count for gaps of fairness. */
+  minGroup: z.int().positive().default(50),
+  /** A gap between groups that is told once its interval lies above; unset: none is. */
+  maxGap: Ratio.optional(),
+  /** How far ahead a limit that will be crossed is told. */
+  horizon: Duration.default('30d'),
   webhook: z.url().optional(),
 });
 export type Monitor = z.infer<typeof Monitor>;
@@ -178,7 +193,8 @@ export const Retrain = z.strictObject({
       z.discriminatedUnion('on', [
         z.strictObject({
           on: z.literal('drift'),
-          psi: z.number().positive().default(0.25),
+          /** A bar for the index; unset: what the monitor's rule says has drifted. */
+          psi: z.number().positive().optional(),
           /** At least this many features over the bar. */
           features: z.int().positive().default(1),
         }),

@@ -87,7 +87,10 @@ export const Package = z.object({
   card: Artifact,
   scorecard: Artifact,
   report: Artifact,
+  /** Ten bins a column: what the guards of a rollout compare with, and before 0.5.0 monitoring. */
   reference: z.array(ReferenceColumn),
+  /** `Watch`; absent before 0.5.0. */
+  watch: Artifact.optional(),
   /** Metrics on the holdout: what later quality is compared with. */
   metrics: z.record(z.string(), z.number().nullable()),
   lifecycleId: LifecycleId,

@@ -16,6 +16,7 @@ import { putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { cardOf } from './card.ts';
 import { referenceOf } from './reference.ts';
+import { watchOf } from './watch.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
 
@@ -42,9 +43,17 @@ export async function buildPackage(
   const { signature } = prepared;
   const onnx = input.candidate.model;
   const referencePath = await store.localPath(prepared.reference.artifact);
-  const { golden, reference } = await withEngine(deps, 'deploy', async (db, folder) => ({
+  const rows = await Promise.all(dataset.parts.map(({ artifact }) => store.localPath(artifact)));
+  const { foresight } = scorecard;
+  const { golden, reference, watch } = await withEngine(deps, 'deploy', async (db, folder) => ({
     golden: await goldenOf(deps, db, folder, prepared, onnx),
     reference: await referenceOf(db, referencePath, signature, scorecard),
+    watch:
+      foresight &&
+      (await watchOf(db, {
+        ...{ prepared, dataset, pinned, foresight },
+        paths: { reference: referencePath, dataset: rows },
+      })),
   }));
   const made: Package = {
     model: pinned.project.model,
@@ -57,6 +66,7 @@ export async function buildPackage(
     report: input.scorecard.report,
     // What is not written down as it is cannot be compared.
     reference: reference.filter(({ name }) => pinned.project.log.pii[name] === undefined),
+    ...(watch && { watch: await putJsonBlob(store, watch) }),
     metrics: Object.fromEntries(Object.entries(scorecard.metrics).map(([name, { value }]) => [name, value])),
     lifecycleId: input.lifecycleId,
     datasetDigest: input.dataset.digest,

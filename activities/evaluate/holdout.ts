@@ -39,7 +39,7 @@ export async function readHoldout(
 
 const textSql = (name: string) => `coalesce(CAST(${quoteIdentifier(name)} AS VARCHAR), '(missing)')`;
 
-function dictionary(column: string, rows: number) {
+export function dictionary(column: string, rows: number) {
   const places = new Map<string, number>();
   const slice: SliceColumn = { column, values: [], index: new Uint32Array(rows) };
   return {

@@ -23,10 +23,12 @@ import type { Store } from '../../infra/store/store.ts';
 import { recorded } from '../record.ts';
 import type { Origin } from '../reuse.ts';
 import { withWorkFolder } from '../work-folder.ts';
+import { foresightOf } from './foresight.ts';
 import { judgeGates } from './gates.ts';
 import { readHoldout, refuseOneClass } from './holdout.ts';
+import { shuffleInputs } from './importance.ts';
 import { renderReport } from './report.ts';
-import { scoreParts } from './score-parts.ts';
+import { scoreParts, scoringLimits } from './score-parts.ts';
 import { alignClasses, scorecardOf } from './scorecard.ts';
 
 export interface EvaluateDeps {
@@ -73,7 +75,10 @@ async function originOf(store: Store, input: Input<'evaluate'>): Promise<Origin>
   const { model, owner, task, label, gates, slices } = project;
   const { candidate, champion, prepared } = input;
   return {
-    code: codeDigest('activities/evaluate', 'activities/heard.ts', 'infra/onnx', 'infra/page'),
+    code: codeDigest(
+      ...['activities/evaluate', 'activities/monitor/comparison', 'activities/monitor/statistics'],
+      ...['activities/heard.ts', 'infra/onnx', 'infra/page'],
+    ),
     environment: nodeDigest(),
     parameters: { model, owner, task, label, gates, gatesDigest, slices },
     data: {
@@ -109,7 +114,8 @@ async function scoreIn(folder: string, { deps, input, pinned, manifest }: Work):
     refuseOneClass(manifest, labels);
     const models = [await deps.store.localPath(input.candidate.model)];
     if (input.champion) models.push(await deps.store.localPath(input.champion.model));
-    const [candidate, outputs] = await scoreParts(
+    const shuffled = await shuffleInputs(db, manifest, parts, folder);
+    const [scored, outputs] = await scoreParts(
       {
         forkModule: deps.forkModule,
         folder,
@@ -118,15 +124,23 @@ async function scoreIn(folder: string, { deps, input, pinned, manifest }: Work):
       },
       models,
       parts,
+      { ...scoringLimits, shuffled: shuffled?.path },
     );
+    const holdout = labels.length * Math.max(1, manifest.signature.outputs[0]!.shape[1] ?? 1);
+    const [candidate, more] = [scored!.subarray(0, holdout), scored!.subarray(holdout)];
     const champion = input.champion &&
       outputs && { version: input.champion.version, outputs: await aligned(manifest, models[1]!, outputs) };
-    const compared = { candidate: candidate!, champion, labels, slices, trained: input.candidate.metrics };
-    return await scorecardOf(manifest, compared, async () => {
+    const compared = { candidate, champion, labels, slices, trained: input.candidate.metrics };
+    const scorecard = await scorecardOf(manifest, compared, async () => {
       context.heartbeat({ doing: 'intervals' });
       context.cancellationSignal.throwIfAborted();
       await setImmediate();
     });
+    const seen = {
+      ...{ labels, outputs: candidate },
+      ...(shuffled && { shuffled: { ...shuffled, outputs: more } }),
+    };
+    return { ...scorecard, foresight: await foresightOf(db, manifest, seen) };
   } finally {
     await db.close();
   }

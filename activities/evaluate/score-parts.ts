@@ -36,6 +36,7 @@ export interface ScoringWork {
 }
 
 /**
+ * @param limits.shuffled a part for the first model alone, whose predictions follow those of the others, as far as there are any
  * @returns the first output of each model, row-major
  * @throws `ScoreNotFinite`, `ModelRefused`; the abort reason; Error when the process is lost
  */
@@ -43,12 +44,13 @@ export async function scoreParts(
   { forkModule, folder, signal, scored }: ScoringWork,
   models: readonly string[],
   parts: readonly string[],
-  limits = scoringLimits,
+  { shuffled, ...limits }: ScoringLimits & { shuffled?: string | undefined } = scoringLimits,
 ): Promise<Float32Array[]> {
   const outputs = models.map((_, i) => join(folder, `predictions-${i}.f32`));
   const request: ScorerRequest = {
     models: models.map((path, i) => ({ path, output: outputs[i]! })),
     parts: [...parts],
+    ...(shuffled !== undefined && { shuffled }),
   };
   const requestPath = join(folder, 'scorer.json');
   await writeFile(requestPath, JSON.stringify(request));

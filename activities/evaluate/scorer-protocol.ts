@@ -5,6 +5,8 @@ export const ScorerRequest = z.object({
   models: z.array(z.object({ path: z.string(), output: z.string() })).min(1),
   /** Raw Parquet parts, in order. */
   parts: z.array(z.string()).min(1),
+  /** Rows that nobody has seen, for the first model alone: what it makes of them refuses nothing. */
+  shuffled: z.string().optional(),
 });
 export type ScorerRequest = z.infer<typeof ScorerRequest>;
 

@@ -9,6 +9,8 @@
  * Whoever knows better sets a threshold of his own for a statistic: then that alone decides of the column.
  */
 import type { Compared, Decision, Shares, Threshold } from '../../contracts/drift.ts';
+import type { Effects } from '../../contracts/watch.ts';
+import { effectsOf } from './effects.ts';
 import { benjaminiHochberg } from './statistics/benjamini-hochberg.ts';
 import { pooledChiSquared } from './statistics/pooled-chi-squared.ts';
 import { thresholdDecision } from './thresholds.ts';
@@ -18,12 +20,14 @@ export interface Rule {
   alpha: number;
   /** Of single columns, or of all (`column` absent); the last that fits a column counts. */
   thresholds: readonly Threshold[];
+  /** By column: what is usual there, where that is more than `floors`. */
+  usual?: Record<string, Effects>;
 }
 
 export const defaultRule: Rule = { alpha: 0.05, thresholds: [] };
 
 /** How much is too little to matter. */
-export const floors = {
+export const floors: { [name in keyof Effects]-?: number } = {
   /** Of numbers: the largest distance of the two distribution functions, or the mean distance in standard deviations. */
   ks: 0.05,
   wassersteinNormed: 0.1,
@@ -34,7 +38,7 @@ export const floors = {
   infiniteShare: 0.01,
   /** Of current rows, under values that the reference lacks. */
   newCategoryShare: 0.02,
-} as const;
+};
 
 /** One question about a column. */
 interface Asked {
@@ -48,12 +52,12 @@ interface Asked {
 export function decide(
   columns: readonly Compared[],
   rows: Shares,
-  { alpha, thresholds }: Rule = defaultRule,
+  { alpha, thresholds, usual = {} }: Rule = defaultRule,
 ): Decision[] {
   const own = columns.map((column) =>
     thresholds.findLast(({ column: name = column.name }) => name === column.name),
   );
-  const asked = columns.map((column, i) => (own[i] ? [] : questionsOf(column, rows)));
+  const asked = columns.map((column, i) => (own[i] ? [] : questionsOf(column, rows, usual[column.name])));
   // Several questions about one column are one question, whether any of them is to be answered with yes.
   const pValues = asked.map((questions) => Math.min(1, questions.length * least(questions)));
   const tested = pValues.flatMap((_, i) => (asked[i]!.length > 0 ? [i] : []));
@@ -91,34 +95,37 @@ function verdict(questions: readonly Asked[], adjusted: number, own: number, alp
   return quiet(adjusted, `too little to matter: ${first!.said}; p is ${short(first!.p)}`);
 }
 
-function questionsOf(column: Compared, rows: Shares): Asked[] {
-  return [...valueQuestion(column), ...unseenQuestion(column), ...shareQuestions(column, rows)];
+function questionsOf(column: Compared, rows: Shares, usual: Effects = {}): Asked[] {
+  const effects = effectsOf(column);
+  const matters = (...names: (keyof Effects)[]) =>
+    names.some((name) => (effects[name] ?? 0) >= Math.max(floors[name], usual[name] ?? 0));
+  return [valueQuestion, unseenQuestion, shareQuestions].flatMap((ask) => ask(column, rows, matters));
 }
 
-function valueQuestion({ kind, ks, chi2Pooled, tvd, wassersteinNormed }: Compared): Asked[] {
+/** Whether the change is large enough by any of these. */
+type Matters = (...names: (keyof Effects)[]) => boolean;
+
+function valueQuestion(column: Compared, _: Shares, matters: Matters): Asked[] {
+  const { kind, ks, chi2Pooled, tvd, wassersteinNormed } = column;
   if (chi2Pooled) {
-    const { pValue } = chi2Pooled;
-    const matters = tvd! >= floors.tvd;
-    return [
-      { rule: 'chi2', pValue, matters, said: `${percent(tvd!)} of rows would have to change their value` },
-    ];
+    const said = `${percent(tvd!)} of rows would have to change their value`;
+    return [{ rule: 'chi2', pValue: chi2Pooled.pValue, matters: matters('tvd'), said }];
   }
   if (kind === 'category' || !ks) return [];
   const { statistic, pValue } = ks;
-  const matters = statistic >= floors.ks || wassersteinNormed! >= floors.wassersteinNormed;
   const said = `KS is ${short(statistic)}, the mean distance ${short(wassersteinNormed!)} standard deviations`;
-  return [{ rule: 'ks', pValue, matters, said }];
+  return [{ rule: 'ks', pValue, matters: matters('ks', 'wassersteinNormed'), said }];
 }
 
-function unseenQuestion({ unseen, newCategoryShare = 0 }: Compared): Asked[] {
+function unseenQuestion({ unseen, newCategoryShare = 0 }: Compared, _: Shares, matters: Matters): Asked[] {
   if (!unseen || unseen.statistic === 0) return [];
-  const matters = newCategoryShare >= floors.newCategoryShare;
+  const rule = 'newCategoryShare';
   const said = `${percent(newCategoryShare)} of values are unknown to the reference`;
-  return [{ rule: 'newCategoryShare', pValue: unseen.pValue, matters, said }];
+  return [{ rule, pValue: unseen.pValue, matters: matters(rule), said }];
 }
 
 /** Rows without a value, or an infinite one: missingness is drift, too. */
-function shareQuestions({ nullShare, infiniteShare }: Compared, rows: Shares): Asked[] {
+function shareQuestions({ nullShare, infiniteShare }: Compared, rows: Shares, matters: Matters): Asked[] {
   return (['nullShare', 'infiniteShare'] as const).flatMap((rule) => {
     const shares = { nullShare, infiniteShare }[rule];
     if (!shares || shares.reference + shares.current === 0) return [];
@@ -127,11 +134,9 @@ function shareQuestions({ nullShare, infiniteShare }: Compared, rows: Shares): A
       { reference: reference * rows.reference, current: current * rows.current },
       { reference: (1 - reference) * rows.reference, current: (1 - current) * rows.current },
     ]);
-    const matters = Math.abs(current - reference) >= floors[rule];
     const what = rule === 'nullShare' ? 'missing' : 'infinite';
-    return [
-      { rule, pValue, matters, said: `${percent(reference)} of rows were ${what}, now ${percent(current)}` },
-    ];
+    const said = `${percent(reference)} of rows were ${what}, now ${percent(current)}`;
+    return [{ rule, pValue, matters: matters(rule), said }];
   });
 }
 

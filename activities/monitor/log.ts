@@ -9,6 +9,8 @@ import type { Store } from '../../infra/store/store.ts';
 export interface PredictionLog {
   /** Whether any label has come at all. */
   labelled: boolean;
+  /** All that the views read, on this machine. */
+  files: string[];
   /** A condition on the view `predictions` for rows of this window. */
   within(window: Window): string;
   count(window: Window): Promise<{ rows: number; byVersion: Record<string, number> }>;
@@ -45,6 +47,7 @@ export async function openLog(
     `time >= TIMESTAMP ${quoteLiteral(from)} AND time < TIMESTAMP ${quoteLiteral(until)}`;
   return {
     labelled: labels.length > 0,
+    files: [...predictions, ...labels],
     within,
     async count(asked) {
       const counted = await db.rows<{ version: number; n: number }>(

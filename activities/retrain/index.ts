@@ -13,7 +13,8 @@ import type { Store } from '../../infra/store/store.ts';
 import type { ModelMessages } from '../deploy/messages.ts';
 import { openSources } from '../ingest/sources.ts';
 import { selectWindow } from '../ingest/select.ts';
-import { championOf } from '../monitor/index.ts';
+import { championOf } from '../monitor/champion.ts';
+import type { Champion } from '../monitor/champion.ts';
 import { ledgerKey } from './ledger.ts';
 import { fired } from './rules.ts';
 import { withEngine } from '../engine.ts';
@@ -66,11 +67,7 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
 }
 
 /** Rows that the project's query finds between the champion's data and this tick. */
-async function newRows(
-  deps: RetrainDeps,
-  champion: NonNullable<Awaited<ReturnType<typeof championOf>>>,
-  tick: TickSummary,
-): Promise<number> {
+async function newRows(deps: RetrainDeps, champion: Champion, tick: TickSummary): Promise<number> {
   const window = { from: champion.made.window.until, until: tick.window.until };
   if (window.from >= window.until) return 0;
   return withEngine(deps, 'retrain', async (db) => {

@@ -39,10 +39,9 @@ async function reasonOf(
   switch (rule.on) {
     case 'drift': {
       if (tick.rows < project.monitor.minRows) return undefined;
-      const bar = (name: string) => Math.max(rule.psi, project.monitor.columns[name]?.psi ?? 0);
-      const over = tick.drift.filter(({ name, psi }) => psi !== null && psi >= bar(name));
+      const over = tick.drift.filter((column) => hasDrifted(column, rule.psi, project.monitor.columns));
       if (over.length < rule.features) return undefined;
-      return `drift of ${over.map(({ name, psi }) => `${name} (PSI ${psi!.toFixed(3)})`).join(', ')}`;
+      return `drift of ${over.map(({ name, psi }) => `${name} (PSI ${psi?.toFixed(3) ?? 'unknown'})`).join(', ')}`;
     }
     case 'quality': {
       const { quality } = tick;
@@ -66,4 +65,14 @@ async function reasonOf(
         : undefined;
     }
   }
+}
+
+/** By the rule's own bar, or by what the tick decided; before 0.5.0 ticks did not, and the bar was 0.25. */
+function hasDrifted(
+  { name, psi, drifted }: TickRecord['drift'][number],
+  bar: number | undefined,
+  columns: Project['monitor']['columns'],
+): boolean {
+  if (bar === undefined && drifted !== undefined) return drifted;
+  return psi !== null && psi >= Math.max(bar ?? 0.25, columns[name]?.psi ?? 0);
 }

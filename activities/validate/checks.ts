@@ -11,8 +11,11 @@ import type { Check } from '../../contracts/project.ts';
 import { durationMs } from '../../contracts/artifact.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
 
+/** What a check needs to know of the rows that it is about. */
+export type CheckedData = Pick<DatasetManifest, 'columns' | 'rows' | 'time' | 'window'>;
+
 /** @returns an aggregate over `dataset`: rows that break the check, or what a whole-dataset check measures. */
-export function countingOf(check: Check, manifest: DatasetManifest): { sql: string } {
+export function countingOf(check: Check, manifest: CheckedData): { sql: string } {
   switch (check.check) {
     case 'row-count':
       return { sql: 'count(*)' };
@@ -32,7 +35,7 @@ export function countingOf(check: Check, manifest: DatasetManifest): { sql: stri
 }
 
 /** @returns a condition that holds for rows to show as examples, if the check is about rows. */
-export function examplesOf(check: Check, manifest: DatasetManifest): string | undefined {
+export function examplesOf(check: Check, manifest: CheckedData): string | undefined {
   if (check.check === 'row-count' || check.check === 'freshness') return undefined;
   if (check.check !== 'unique') return breaks(check, manifest);
   const list = columnsOf(check.columns)
@@ -42,7 +45,7 @@ export function examplesOf(check: Check, manifest: DatasetManifest): string | un
 }
 
 /** @param counted what `countingOf` gave. @returns the breach, or undefined when the check is met. */
-export function judge(check: Check, counted: number, manifest: DatasetManifest): BrokenCheck | undefined {
+export function judge(check: Check, counted: number, manifest: CheckedData): BrokenCheck | undefined {
   const of = manifest.rows;
   const about = { check: nameOf(check), severity: check.severity, of, examples: [] };
   if (check.check === 'row-count') {
@@ -77,7 +80,7 @@ function nameOf(check: Check): string {
 
 type RowCheck = Exclude<Check, { check: 'row-count' | 'freshness' | 'unique' }>;
 
-function breaks(check: RowCheck, manifest: DatasetManifest): string {
+function breaks(check: RowCheck, manifest: CheckedData): string {
   if (check.check === 'sql') return `NOT coalesce((${check.holds}), true)`;
   const name = column(check.column, manifest);
   switch (check.check) {
@@ -106,7 +109,7 @@ function columnsOf(columns: string | string[]): string[] {
   return typeof columns === 'string' ? [columns] : columns;
 }
 
-function column(name: string, manifest: DatasetManifest): string {
+function column(name: string, manifest: CheckedData): string {
   const names = manifest.columns.map((one) => one.name);
   if (names.includes(name)) return quoteIdentifier(name);
   const message = `a check names the column ${name}; the data has ${names.join(', ')}`;

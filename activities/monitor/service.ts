@@ -1,0 +1,59 @@
+/** How the service did in a window: traffic and times by the log, errors by what replicas have counted. */
+import type { Window } from '../../contracts/artifact.ts';
+import type { Service } from '../../contracts/monitor.ts';
+import { ReplicaStatus } from '../../contracts/serving.ts';
+import type { DuckDb } from '../../infra/duckdb.ts';
+import { readJson } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+import type { PredictionLog } from './log.ts';
+
+type Counters = Service['counters'];
+
+/** @param before the counters of the tick before. Counters have no past: a window long over shows no errors. */
+export async function serviceOf(
+  db: DuckDb,
+  log: PredictionLog | undefined,
+  window: Window,
+  { rows, counters, before }: { rows: number; counters: Counters; before: Counters },
+): Promise<Service> {
+  const minutes = (Date.parse(window.until) - Date.parse(window.from)) / 60_000;
+  const times = log && rows > 0 ? await timesOf(db, log, window) : { latencyMs: null, queueMs: null };
+  let [requests, errors] = [0, 0];
+  for (const [replica, now] of Object.entries(counters)) {
+    const then = before[replica] ?? { requests: 0, errors: 0 };
+    // Less than before: another process bears its name.
+    const fresh = now.requests < then.requests ? { requests: 0, errors: 0 } : then;
+    requests += now.requests - fresh.requests;
+    errors += Math.max(0, now.errors - fresh.errors);
+  }
+  return { rows, rowsPerMinute: rows / minutes, ...times, requests, errors, counters };
+}
+
+async function timesOf(db: DuckDb, log: PredictionLog, window: Window) {
+  const columns = await db.rows<{ column_name: string }>('DESCRIBE predictions');
+  const has = (name: string) => columns.some((column) => column.column_name === name);
+  const quantiles = (name: string) =>
+    has(name) ? `quantile_cont(${name}, [0.5, 0.95, 0.99])` : 'NULL::DOUBLE[]';
+  const [found] = await db.rows<{ ms: number[] | null; queue: number[] | null }>(
+    `SELECT ${quantiles('ms')} AS ms, ${quantiles('queueMs')} AS queue FROM predictions WHERE ${log.within(window)}`,
+  );
+  const [ms, queue] = [found!.ms, found!.queue];
+  return {
+    latencyMs: ms && { p50: ms[0]!, p95: ms[1]!, p99: ms[2]! },
+    queueMs: queue && { p50: queue[0]!, p99: queue[2]! },
+  };
+}
+
+/** Of all replicas that serve the model; those of one that has gone are gone with it. */
+export async function countersOf(store: Store, model: string): Promise<Counters> {
+  const counters: Counters = {};
+  for await (const { key } of store.list('replicas/')) {
+    const status = (await readJson(store, key, ReplicaStatus))?.value;
+    for (const { version, requests, errors } of status?.models[model]?.counters ?? [])
+      counters[`${status!.replica}/${status!.instance ?? status!.startedAt}/${version}`] = {
+        requests,
+        errors,
+      };
+  }
+  return counters;
+}
