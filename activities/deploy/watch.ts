@@ -108,8 +108,9 @@ async function naturalOf(
     }
   }
   await db.run('DROP TABLE recent');
+  if (found.length === 0) return { windows: 0, floors: {} };
   const floors = columns.map(({ name }, i) => [name, usual(found.map((window) => window[i]!))] as const);
-  return { windows: found.length, floors: found.length > 0 ? Object.fromEntries(floors) : {} };
+  return { windows: found.length, floors: Object.fromEntries(floors) };
 }
 
 /** Of each effect, what is beyond its mean by so many deviations. */
