@@ -22,7 +22,7 @@ export function alertsOf(seen: Seen, made: Package, project: Project): Alert[] {
       : []),
     ...(has('drift') ? driftAlerts(seen, made, project) : []),
     ...(has('quality') ? qualityAlerts(seen, project) : []),
-    ...(has('concept') ? conceptAlerts(seen) : []),
+    ...(has('concept') ? conceptAlerts(seen, project) : []),
     ...(has('fairness') ? fairnessAlerts(seen, project) : []),
     ...(seen.checks ?? []).map(({ check, severity, detail }): Alert => ({
       ...{ kind: 'data', key: `data/${check}`.slice(0, 200), message: `${check}: ${detail}` },
@@ -82,17 +82,21 @@ function isCertain({ intervals }: NonNullable<Seen['quality']>, metric: string, 
   return worseBy(metric, reference, low) > 0 && worseBy(metric, reference, high) > 0;
 }
 
-/** What was expected of the scores is not what came: the world has changed in a way that inputs do not show. */
-function conceptAlerts({ quality }: Seen): Alert[] {
+/**
+ * What was expected of the scores is not what came: the world has changed in a way that inputs do not show. One alert, of
+ * the metric that the project has a gate for, if that is among them.
+ */
+function conceptAlerts({ quality }: Seen, { gates }: Project): Alert[] {
   const { intervals = {}, estimate, metrics } = quality!;
-  return Object.entries(estimate!.metrics).flatMap(([metric, { value, low, high }]): Alert[] => {
+  const apart = Object.entries(estimate!.metrics).filter(([metric, { low, high }]) => {
     const seen = intervals[metric];
-    if (typeof seen?.low !== 'number' || typeof seen.high !== 'number') return [];
-    const worst = worseBy(metric, 0, 1) > 0 ? seen.low - high : low - seen.high;
-    if (worst <= 0) return [];
-    const message = `${metric} is ${metrics[metric]!.toFixed(4)}, though by its own scores it should be ${value.toFixed(4)}: what it learned holds no longer`;
-    return [{ kind: 'concept', key: `concept/${metric}`, severity: 'warning', message }];
+    if (typeof seen?.low !== 'number' || typeof seen.high !== 'number') return false;
+    return worseBy(metric, 0, 1) > 0 ? seen.low > high : seen.high < low;
   });
+  const [metric, expected] = apart.find(([name]) => gates[name] !== undefined) ?? apart[0] ?? [];
+  if (metric === undefined) return [];
+  const message = `${metric} is ${metrics[metric]!.toFixed(4)}, though by its own scores it should be ${expected!.value.toFixed(4)}: what it learned holds no longer`;
+  return [{ kind: 'concept', key: 'concept', severity: 'warning', message }];
 }
 
 function fairnessAlerts({ quality }: Seen, { monitor: { maxGap } }: Project): Alert[] {

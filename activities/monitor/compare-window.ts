@@ -52,10 +52,13 @@ export async function compareWindow(
   const columns = [...compared, output].map((column) => {
     const from = column === output ? predicted : sides;
     const find = (summary: Summary) => summary.columns.find(({ name }) => name === column.name)!;
-    return { ...column, bins: coarseBins(find(from.reference), find(from.current)) };
+    return { ...finite(column), bins: coarseBins(find(from.reference), find(from.current)) };
   });
   return { drift, details: { columns } };
 }
+
+/** A statistic that has no bound (of a category that the reference lacks) is null in JSON. */
+const finite = (column: Compared): Compared => JSON.parse(JSON.stringify(column)) as Compared;
 
 /** What the project sets, over the default rule. */
 export function ruleOf({ monitor }: Project, { natural }: Watch): Rule {

@@ -8,7 +8,6 @@ import { parse } from '../../contracts/failures.ts';
 import { TickRecord } from '../../contracts/monitor.ts';
 import type { TickSummary } from '../../contracts/monitor.ts';
 import { failpoint } from '../../infra/failpoint.ts';
-import type { DuckDb } from '../../infra/duckdb.ts';
 import { createJson, putJsonBlob, readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { compactLog } from './compact.ts';

@@ -61,8 +61,14 @@ function bound(values: readonly Values[], unseen: number): number {
     else high = middle;
   }
   const logarithm = values.reduce(
-    (sum, { rows, alike, chance }) => sum + alike * Math.log1p(chance * Math.expm1(low * rows)),
+    (sum, { rows, alike, chance }) => sum + alike * logMean(chance, low * rows),
     -low * unseen,
   );
   return Math.min(1, Math.exp(logarithm));
+}
+
+/** log(1 + c (eˣ − 1)): of large x without its power, which has no number. */
+function logMean(chance: number, x: number): number {
+  if (chance === 0) return 0;
+  return x < 30 ? Math.log1p(chance * Math.expm1(x)) : x + Math.log(chance + (1 - chance) * Math.exp(-x));
 }

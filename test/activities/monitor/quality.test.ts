@@ -67,7 +67,10 @@ test('scores that are probabilities are left as they are, those that are not are
 test('an estimate of fewer rows is less certain', () => {
   const metrics = { accuracy: { value: 0.8, low: 0.78, high: 0.82 } };
   const estimator = { calibrators: [null], holdout: { rows: 1_000, metrics } };
-  const { accuracy } = estimateOf(Float32Array.from({ length: 250 }, () => 0.9), estimator)!.metrics;
+  const { accuracy } = estimateOf(
+    Float32Array.from({ length: 250 }, () => 0.9),
+    estimator,
+  )!.metrics;
   near(accuracy!.value, 0.9, 1e-6, 'accuracy');
   near(accuracy!.high - accuracy!.low, 2 * 3 * (0.04 / 3.919928) * 2, 1e-6, 'width');
   assert.equal(estimateOf(new Float32Array(0), estimator), null);

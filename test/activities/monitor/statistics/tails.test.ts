@@ -1,6 +1,7 @@
 /** Tails of distributions, beside SciPy's. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { unseenValues } from '../../../../activities/monitor/statistics/unseen-values.ts';
 import {
   chiSquaredSurvival,
   twoSidedNormal,
@@ -42,4 +43,11 @@ test('Kolmogorov’s distribution, from 1 row to 5 million', () => {
 test('p of two samples: exact for few rows, by the limit for many', () => {
   for (const [n, m, d, p] of reference.kolmogorovSmirnov as [number, number, number, number][])
     near(kolmogorovSmirnov(d, n, m).pValue, p, `n ${n}, m ${m}, d ${d}`);
+});
+
+test('the bound of unseen rows has a number also where values are frequent', () => {
+  const known = [1_000, 1_000, 1_000].map((reference) => ({ reference, current: 125 }));
+  const { statistic, pValue } = unseenValues([...known, { reference: 0, current: 125 }]);
+  assert.equal(statistic, 125);
+  assert.ok(pValue >= 0 && pValue < 1e-50, `p is ${pValue}`);
 });
