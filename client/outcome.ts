@@ -65,6 +65,11 @@ const bounds = { min: 'at least', max: 'at most' } as const;
 
 function gateText({ metric, bound, limit, value }: GateResult): string {
   const found = value === null ? 'could not be computed' : `is ${Number(value.toPrecision(4))}`;
+  if (bound === 'betterThanChampion') {
+    const better =
+      value === null ? found : `is better than the champion's by ${Number(value.toPrecision(4))}`;
+    return `${metric} ${better}; what retrains by itself is shipped if it is better`;
+  }
   if (bound !== 'notWorseThanChampionBy')
     return `${metric} ${found}; the gate wants ${bounds[bound]} ${limit}`;
   const worse = value === null ? found : `is worse than the champion's by ${Number(value.toPrecision(4))}`;

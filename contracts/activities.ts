@@ -18,6 +18,7 @@ import type {
   TriggerRequest,
 } from './model.ts';
 import type { Compaction, RetrainAnswer, TickSummary } from './monitor.ts';
+import type { Spent } from './retrain.ts';
 import type { Observation, RolloutRecord, Step } from './rollout.ts';
 import type { ScoreActivities } from './score.ts';
 import type { Slots, VersionRecord } from './serving.ts';
@@ -94,6 +95,8 @@ export interface RetrainActivities {
   }): Promise<void>;
   /** What became of a trigger, by the ledger; null when it never came before. */
   findDisposition(input: { model: string; id: string }): Promise<Disposition | null>;
+  /** What the model's lifecycles have taken since; for the model entity, which has a budget to keep. */
+  spent(input: { model: string; since: string }): Promise<Spent>;
   /** Whether a lifecycle still runs; the entity asks when it has heard nothing. */
   isRunning(input: { lifecycleId: string }): Promise<boolean>;
 }

@@ -72,7 +72,7 @@ export const Champion = z.object({ version: z.int().positive(), model: Artifact 
 
 export const GateResult = z.object({
   metric: z.string(),
-  bound: z.enum(['min', 'max', 'notWorseThanChampionBy']),
+  bound: z.enum(['min', 'max', 'notWorseThanChampionBy', 'betterThanChampion']),
   limit: z.number(),
   /** What was compared with the limit: the metric, or how much worse than the champion. Null if missing. */
   value: z.number().nullable(),
@@ -97,11 +97,16 @@ export type ScorecardSummary = z.infer<typeof ScorecardSummary>;
 /** Why a lifecycle starts. `id` makes it countable once. */
 export const Trigger = z.object({
   id: z.string().min(1).max(200),
-  kind: z.enum(['manual', 'schedule', 'new-data', 'drift', 'quality', 'code', 'recall']),
+  kind: z.enum([
+    ...(['manual', 'schedule', 'new-data', 'drift', 'quality', 'code', 'recall'] as const),
+    ...(['event', 'forecast', 'upstream'] as const), // not before 0.5.0
+  ]),
   by: Person,
   reason: Reason,
   /** Event time: the lifecycle takes the project's window up to here. */
   at: Instant,
+  /** Event time from which on the world is another one, if it is known; absent before 0.5.0. */
+  since: Instant.optional(),
 });
 export type Trigger = z.infer<typeof Trigger>;
 
@@ -136,6 +141,8 @@ export const stages = {
       prepared: Prepared,
       candidate: Candidate,
       champion: Champion.optional(),
+      /** Not to pass unless it is better than the champion; absent before 0.5.0, and where a person asked for the run. */
+      mustBeat: z.boolean().optional(),
     }),
     output: ScorecardSummary,
   },
@@ -198,6 +205,8 @@ export const LifecyclePlan = z.object({
   training: TrainingPlan.optional(),
   /** Which stages may use an equal result of another run; absent before 0.3.0: none. */
   reuse: Reuse.optional(),
+  /** Absent before 0.5.0. */
+  mustBeat: z.boolean().optional(),
   /** For drills only: a gate that says no is recorded and overruled, by the trigger's person. */
   overrideGates: z.boolean().default(false),
   /** For drills only: the training labels are shuffled, so that the model has learned nothing. */

@@ -7,6 +7,7 @@ import { Artifact, Instant, LifecycleId, ModelName, Person, Ratio, Reason, Sha25
 import { Verdict } from './approval.ts';
 import { Reuse, TrainingPlan, Trigger } from './lifecycle.ts';
 import { ApprovalPolicy } from './project.ts';
+import { RetrainPolicy } from './retrain.ts';
 import { Traffic } from './rollout.ts';
 import { Slots } from './serving.ts';
 
@@ -27,6 +28,8 @@ export const ProjectSetup = z.object({
   device: z.enum(['cpu', 'gpu']),
   training: TrainingPlan.optional(),
   reuse: Reuse.optional(),
+  /** Absent before 0.5.0: cooldown alone. */
+  retrain: RetrainPolicy.optional(),
 });
 export type ProjectSetup = z.infer<typeof ProjectSetup>;
 
@@ -45,13 +48,27 @@ export const Disposition = z.discriminatedUnion('status', [
   z.object({ status: z.literal('started'), lifecycleId: LifecycleId }),
   /** It waits for the lifecycle in flight; the next one will carry it. */
   z.object({ status: z.literal('merged'), behind: LifecycleId }),
+  /** It waits for the time: the next lifecycle will carry it. `after`: the last one before. Not before 0.5.0, as the next. */
+  z.object({ status: z.literal('waiting'), until: Instant, why: z.string(), after: LifecycleId.optional() }),
+  /** A person is to start it. */
+  z.object({ status: z.literal('suggested'), why: z.string() }),
   z.object({ status: z.literal('duplicate') }),
-  z.object({ status: z.literal('ignored'), why: z.string() }),
+  z.object({
+    status: z.literal('ignored'),
+    why: z.string(),
+    /** Absent before 0.5.0. */
+    code: z.enum(['cooldown', 'back-off', 'budget', 'no-project']).optional(),
+  }),
 ]);
 export type Disposition = z.infer<typeof Disposition>;
 
-/** `events/<model>/<trigger id>.json`: the ledger remembers for ever, an entity for a while. */
-export const LedgerEntry = z.object({ trigger: Trigger, disposition: Disposition });
+/** `events/<model>/<trigger id>.json`: the ledger remembers for ever, an entity for a while. `at`: when; absent before 0.5.0. */
+export const LedgerEntry = z.object({
+  trigger: Trigger,
+  disposition: Disposition,
+  at: Instant.optional(),
+});
+export type LedgerEntry = z.infer<typeof LedgerEntry>;
 
 export const Registration = z.object({
   lifecycleId: LifecycleId,
@@ -177,6 +194,12 @@ export const ModelState = z.object({
   lifecycles: z.int().nonnegative(),
   inFlight: z.object({ lifecycleId: LifecycleId, trigger: Trigger }).nullable(),
   pending: TriggerRequest.nullable(),
+  /** The rest of what retraining goes by is absent before 0.5.0. `pending` is not to start before. */
+  waitUntil: Instant.optional(),
+  /** Retrainings in a row that shipped nothing. */
+  fruitless: z.int().nonnegative().optional(),
+  /** Where the data of the first lifecycle began. */
+  firstFrom: Instant.optional(),
   /** Trigger ids already answered, oldest first. */
   seen: z.array(z.string()),
   /** Event time up to which the last lifecycle looked; cooldown counts from here. */

@@ -2,7 +2,9 @@
 import type { Artifact } from './artifact.ts';
 import type { ProjectSetup } from './model.ts';
 import { durationMs } from './artifact.ts';
-import type { PinnedProject } from './project.ts';
+import { weekdays } from './project.ts';
+import type { PinnedProject, Retrain } from './project.ts';
+import type { RetrainPolicy } from './retrain.ts';
 import { trafficOf } from './strategy.ts';
 import { trialsOf } from './training.ts';
 
@@ -30,10 +32,28 @@ export function setupOf(
     ...(asks?.reminder && { reminderMs: durationMs(asks.reminder) }),
     device: imported ? 'cpu' : trainer.device,
     reuse: { off: !project.reuse },
+    retrain: policyOf(project.retrain),
     training: {
       priority: trainer.priority,
       ...(trainer.fallback === 'cpu' && { fallbackAfterMs: durationMs(trainer.fallbackAfter) }),
       ...(search && !imported && { search: { trials: trialsOf(search), parallel: search.parallel } }),
     },
   };
+}
+
+function policyOf(retrain: Retrain): RetrainPolicy {
+  const { mode, debounce, quietHours, budget, window, ship, fruitless } = retrain;
+  return {
+    ...{ mode, budget, window, mustBeat: ship === 'better', fruitlessAtMost: fruitless },
+    debounceMs: debounce === undefined ? 0 : durationMs(debounce),
+    quiet: quietHours.map(({ from, until, days }) => ({
+      ...{ from: minutesOf(from), until: minutesOf(until) },
+      ...(days && { days: days.map((day) => weekdays.indexOf(day)) }),
+    })),
+  };
+}
+
+function minutesOf(time: string): number {
+  const [hours, minutes] = time.split(':').map(Number) as [number, number];
+  return hours * 60 + minutes;
 }

@@ -98,7 +98,13 @@ async function belt(plan: LifecyclePlan, progress: Progress): Promise<LifecycleO
     {
       summary: `${count(holdout)} rows, against ${champion ? `version ${champion.version}` : 'the gates alone'}`,
     },
-    [{ ...common, ...reuse('evaluate'), prepared, candidate, ...(champion && { champion }) }],
+    [
+      {
+        ...{ ...common, ...reuse('evaluate'), prepared, candidate },
+        ...(champion && { champion }),
+        ...(plan.mustBeat && { mustBeat: true }),
+      },
+    ],
   );
   progress.note(`${summaryOf(scorecard)}${cacheText(scorecard)}`);
   if (!scorecard.passed && !plan.overrideGates) return { status: 'gate-missed', scorecard };

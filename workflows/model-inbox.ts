@@ -4,10 +4,12 @@
  */
 import { ParentClosePolicy, patched, sleep, startChild } from '@temporalio/workflow';
 import type { LifecyclePlan, Trigger } from '../contracts/lifecycle.ts';
-import type { Disposition, ModelState, ProjectSetup, Settled, TriggerRequest } from '../contracts/model.ts';
+import type { Disposition, ModelState, Settled, TriggerRequest } from '../contracts/model.ts';
 import { isAlreadyStarted } from '../contracts/failures.ts';
 import { catchUp, merged } from './catch-up.ts';
 import { lifecycle } from './lifecycle.ts';
+import { countFruits, hold, mustBeat, windowStart } from './retrain.ts';
+import type { Held } from './retrain.ts';
 import { quick } from './stages.ts';
 
 export class Inbox {
@@ -23,6 +25,17 @@ export class Inbox {
 
   /** Something waits, and nothing runs. */
   hasNext(): boolean {
+    return this.#isReady() && this.waitsFor() === undefined;
+  }
+
+  /** How long what waits must wait, when nothing else is in its way; undefined: not at all, or for something else. */
+  waitsFor(): number | undefined {
+    const { waitUntil } = this.#state;
+    const left = waitUntil === undefined ? 0 : Date.parse(waitUntil) - Date.now();
+    return this.#isReady() && left > 0 ? left : undefined;
+  }
+
+  #isReady(): boolean {
     return this.#state.pending !== null && this.#state.inFlight === null && this.#state.setup !== null;
   }
 
@@ -42,10 +55,14 @@ export class Inbox {
     return disposition;
   }
 
-  settle({ lifecycleId }: Settled): { known: boolean } {
+  settle({ lifecycleId, status }: Settled): { known: boolean } {
     this.#over.add(lifecycleId);
-    const known = this.#state.inFlight?.lifecycleId === lifecycleId;
-    if (known) this.#state.inFlight = null;
+    const { inFlight } = this.#state;
+    const known = inFlight?.lifecycleId === lifecycleId;
+    if (known) {
+      countFruits(this.#state, inFlight.trigger, status);
+      this.#state.inFlight = null;
+    }
     if (this.#state.rollout?.lifecycleId === lifecycleId) this.#state.rollout = null;
     return { known };
   }
@@ -71,15 +88,16 @@ export class Inbox {
   async startNext(): Promise<void> {
     const next = this.#state.pending;
     if (!next || this.#state.inFlight) return;
-    this.#state.pending = null;
+    this.#forgetWaiting();
     await this.#start(next);
   }
 
   async #dispose(request: TriggerRequest): Promise<Disposition> {
     const { trigger } = request;
-    if (!this.#state.setup) return { status: 'ignored', why: 'no project was ever run for this model' };
-    const cooling = trigger.kind === 'manual' ? undefined : this.#cooldown(trigger, this.#state.setup);
-    if (cooling) return { status: 'ignored', why: cooling };
+    const { setup } = this.#state;
+    if (!setup) return { status: 'ignored', why: 'no project was ever run for this model' };
+    const held: Held = trigger.kind === 'manual' ? {} : await hold(this.#state, setup, trigger);
+    if ('answer' in held) return held.answer;
     await this.#forgetLost();
     // Whose run ended while this one was on its way goes first. 0.3.0: it was left waiting, behind a run that is over.
     if (this.hasNext() && patched('waiting-first')) await this.startNext();
@@ -88,7 +106,9 @@ export class Inbox {
       this.#state.pending = merged(this.#state.pending, request);
       return { status: 'merged', behind: inFlight.lifecycleId };
     }
-    const lifecycleId = await this.#start(request);
+    if (held.notBefore) return this.#wait(request, held.notBefore);
+    // What waits for its time has no reason to wait longer.
+    const lifecycleId = await this.#start(this.#withWaiting(request));
     if (lifecycleId !== undefined) return { status: 'started', lifecycleId };
     // It may be the very one that this trigger started, before the reset; else it is somebody else's turn.
     const again = this.#state.inFlight;
@@ -104,11 +124,25 @@ export class Inbox {
     return known !== undefined && (numberOf(known) > this.#state.lifecycles || this.#state.inFlight === null);
   }
 
-  /** Cooldown counts in event time, so that a replay of the past behaves as the past would have. */
-  #cooldown({ at }: Trigger, { cooldownMs }: ProjectSetup): string | undefined {
-    const since = this.#state.lookedUntil;
-    if (since === null || Date.parse(at) - Date.parse(since) >= cooldownMs) return undefined;
-    return `cooldown until ${new Date(Date.parse(since) + cooldownMs).toISOString()}`;
+  /** The first of those that wait says until when. */
+  #wait(request: TriggerRequest, { until, why }: { until: string; why: string }): Disposition {
+    const { pending, waitUntil, lifecycles, model } = this.#state;
+    this.#state.pending = merged(pending, request);
+    this.#state.waitUntil = pending && waitUntil !== undefined ? waitUntil : until;
+    const after = lifecycles > 0 ? { after: `lifecycle/${model}/${lifecycles}` } : {};
+    return { status: 'waiting', until: this.#state.waitUntil, why, ...after };
+  }
+
+  #withWaiting(request: TriggerRequest): TriggerRequest {
+    const { pending, waitUntil } = this.#state;
+    if (waitUntil === undefined) return request;
+    this.#forgetWaiting();
+    return merged(pending, request);
+  }
+
+  #forgetWaiting(): void {
+    this.#state.pending = null;
+    delete this.#state.waitUntil;
   }
 
   /** A lifecycle that was terminated could not say goodbye; ask before anything waits behind it. */
@@ -131,6 +165,7 @@ export class Inbox {
     this.#state.lifecycles++;
     this.#state.inFlight = { lifecycleId, trigger: request.trigger };
     this.#state.lookedUntil = request.trigger.at;
+    this.#state.firstFrom ??= plan.window.from;
     this.#watched.add(lifecycleId);
     try {
       await this.#startChild(plan, request);
@@ -160,8 +195,11 @@ export class Inbox {
     });
     // 0.2.0: one that is terminated cannot say goodbye itself. Of one that did, this is told second, and changes nothing.
     if (!patched('watch-child')) return;
-    const ended = child.result().catch(() => undefined);
-    void ended.then(() => this.settle({ lifecycleId: plan.lifecycleId, status: 'over' }));
+    const ended = child.result().then(
+      ({ status }) => status,
+      () => 'over',
+    );
+    void ended.then((status) => this.settle({ lifecycleId: plan.lifecycleId, status }));
   }
 
   #plan({ trigger, drill, reuse }: TriggerRequest): LifecyclePlan {
@@ -170,7 +208,7 @@ export class Inbox {
     const champion = this.#state.slots?.champion;
     const owned = this.#state.versions.find(({ version }) => version === champion?.version);
     const auto = policy.policy === 'auto' || (policy.autoForRetrain && trigger.kind !== 'manual');
-    const from = new Date(Date.parse(trigger.at) - setup.windowMs).toISOString();
+    const from = windowStart(trigger, setup, this.#state.firstFrom);
     return {
       lifecycleId: `lifecycle/${model}/${this.#state.lifecycles + 1}`,
       model,
@@ -191,6 +229,7 @@ export class Inbox {
       device: setup.device,
       ...(setup.training && { training: setup.training }),
       ...(setup.reuse && { reuse: reuse ?? setup.reuse }),
+      ...(mustBeat(trigger, setup.retrain) && { mustBeat: true }),
       overrideGates: drill?.overrideGates ?? false,
       shuffleLabels: drill?.shuffleLabels ?? false,
     };

@@ -115,7 +115,10 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
   for (;;) {
     const orphaned = () => dropsOrphans && slotting.hasOrphan() && !mutex.locked;
     const unwatched = () => watches && inbox.unwatched();
-    await condition(() => unwatched() || inbox.hasNext() || orphaned() || full());
+    const waits = inbox.waitsFor();
+    const awake = () => unwatched() || inbox.hasNext() || orphaned() || full();
+    if (waits === undefined) await condition(() => awake() || inbox.waitsFor() !== undefined);
+    else await condition(() => awake() || inbox.waitsFor() === undefined, waits);
     if (unwatched()) {
       watches = patched('watch-child'); // 0.2.0: one whose end was not told was asked for at the next trigger only
       if (watches) void inbox.lookAfter();
@@ -145,9 +148,10 @@ function bounded(state: ModelState): ModelState {
   };
 }
 
-function waitsFor({ inFlight, pending, rollout, setup }: ModelState): string {
+function waitsFor({ inFlight, pending, waitUntil, rollout, setup }: ModelState): string {
   if (rollout) return `the rollout of version ${rollout.version}`;
   if (inFlight) return `${inFlight.lifecycleId}${pending ? ', then one more trigger' : ''}`;
+  if (pending && waitUntil !== undefined) return `${waitUntil}, to run for ${pending.trigger.reason}`;
   return setup ? 'a trigger' : 'its first run';
 }
 

@@ -49,6 +49,7 @@ export const quick = proxyActivities<
     | 'recordApproval'
     | 'recordDisposition'
     | 'findDisposition'
+    | 'spent'
     | 'isRunning'
     | 'writeVersion'
     | 'writeSlots'

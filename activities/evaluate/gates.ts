@@ -49,5 +49,19 @@ function againstChampion(
   return { metric, bound, limit, value: worse, passed: worse <= limit + 1e-12 };
 }
 
+/**
+ * Whether the candidate is better than the champion, in the first metric that has a gate and that both have. Where there is
+ * none, nothing is asked.
+ */
+export function beaten(gates: Record<string, Gate>, candidate: Numbers, champion: Numbers): GateResult[] {
+  for (const metric of Object.keys(gates)) {
+    const [value, best] = [finite(candidate[metric]), finite(champion[metric])];
+    if (value === null || best === null) continue;
+    const better = -worseBy(metric, best, value);
+    return [{ metric, bound: 'betterThanChampion', limit: 0, value: better, passed: better > 0 }];
+  }
+  return [];
+}
+
 const finite = (value: number | null | undefined): number | null =>
   typeof value === 'number' && Number.isFinite(value) ? value : null;

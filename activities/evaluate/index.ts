@@ -24,7 +24,7 @@ import { recorded } from '../record.ts';
 import type { Origin } from '../reuse.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { foresightOf } from './foresight.ts';
-import { judgeGates } from './gates.ts';
+import { beaten, judgeGates } from './gates.ts';
 import { readHoldout, refuseOneClass } from './holdout.ts';
 import { shuffleInputs } from './importance.ts';
 import { renderReport } from './report.ts';
@@ -73,14 +73,14 @@ export function createEvaluate(deps: EvaluateDeps): Pick<StageActivities, 'evalu
 async function originOf(store: Store, input: Input<'evaluate'>): Promise<Origin> {
   const { project, gatesDigest } = await readJsonBlob(store, input.project, PinnedProject);
   const { model, owner, task, label, gates, slices } = project;
-  const { candidate, champion, prepared } = input;
+  const { candidate, champion, prepared, mustBeat } = input;
   return {
     code: codeDigest(
       ...['activities/evaluate', 'activities/monitor/comparison', 'activities/monitor/statistics'],
       ...['activities/heard.ts', 'infra/onnx', 'infra/page'],
     ),
     environment: nodeDigest(),
-    parameters: { model, owner, task, label, gates, gatesDigest, slices },
+    parameters: { model, owner, task, label, gates, gatesDigest, slices, ...(mustBeat && { mustBeat }) },
     data: {
       prepared: prepared.manifest.sha256,
       candidate: [candidate.model.sha256, candidate.metrics],
@@ -158,11 +158,10 @@ async function file(
   pinned: PinnedProject,
   scorecard: Scorecard,
 ): Promise<Output<'evaluate'>> {
-  const gates = judgeGates(
-    pinned.project.gates,
-    { ...scorecard.fit, ...valuesOf(scorecard.metrics) },
-    scorecard.champion && valuesOf(scorecard.champion.metrics),
-  );
+  const numbers = { ...scorecard.fit, ...valuesOf(scorecard.metrics) };
+  const champions = scorecard.champion && valuesOf(scorecard.champion.metrics);
+  const gates = judgeGates(pinned.project.gates, numbers, champions);
+  if (input.mustBeat && champions) gates.push(...beaten(pinned.project.gates, numbers, champions));
   const passed = gates.every((gate) => gate.passed);
   const artifact = await putJsonBlob(store, scorecard);
   const html = await renderReport({

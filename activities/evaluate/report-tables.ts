@@ -27,6 +27,7 @@ const boundWords: Record<GateResult['bound'], string> = {
   min: 'at least',
   max: 'at most',
   notWorseThanChampionBy: 'not worse than the champion by more than',
+  betterThanChampion: 'better than the champion by more than',
 };
 
 const tag = (passed: boolean): Html =>

@@ -7,6 +7,9 @@ import type { RetrainActivities } from '../../contracts/activities.ts';
 import { LedgerEntry } from '../../contracts/model.ts';
 import { TickRecord } from '../../contracts/monitor.ts';
 import type { RetrainAnswer, TickSummary } from '../../contracts/monitor.ts';
+import { Slots, VersionRecord } from '../../contracts/serving.ts';
+import { ModelName } from '../../contracts/artifact.ts';
+import { parse } from '../../contracts/failures.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { createJson, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
@@ -15,8 +18,11 @@ import { openSources } from '../ingest/sources.ts';
 import { selectWindow } from '../ingest/select.ts';
 import { championOf } from '../monitor/champion.ts';
 import type { Champion } from '../monitor/champion.ts';
+import { versionKey } from '../deploy/slots.ts';
 import { ledgerKey } from './ledger.ts';
 import { fired } from './rules.ts';
+import { changedSince } from './since.ts';
+import { spentSince } from './spent.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
 
@@ -35,6 +41,8 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
       const rules = await fired(champion.project, record, {
         lookedUntil: champion.made.window.until,
         newRows: () => newRows(deps, champion, tick),
+        championSince: (upstream) => championSince(deps.store, upstream),
+        registeredAt: (await registeredAt(deps.store, model, champion.version)) ?? tick.window.until,
       });
       if (rules.length === 0) return [];
       const trigger = {
@@ -46,6 +54,7 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
           .join('; ')
           .slice(0, 2_000),
         at: tick.window.until,
+        since: await changedSince(deps.store, model, record),
       };
       await failpoint('retrain:fired');
       const disposition = await deps.models.update(model, 'trigger', { trigger }, `trigger/${trigger.id}`);
@@ -55,13 +64,15 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
     async recordDisposition({ model, request, disposition }) {
       const { trigger } = request;
       // The first answer stands: the entity asks here before it acts, so another can only come from a reset.
-      await createJson(deps.store, ledgerKey(model, trigger.id), { trigger, disposition });
+      const at = new Date().toISOString();
+      await createJson(deps.store, ledgerKey(model, trigger.id), { trigger, disposition, at });
       await failpoint('retrain:filed');
     },
     async findDisposition({ model, id }) {
       const filed = await readJson(deps.store, ledgerKey(model, id), LedgerEntry);
       return filed?.value.disposition ?? null;
     },
+    spent: ({ model, since }) => spentSince(deps.store, model, since),
     isRunning: async ({ lifecycleId }) => (await deps.findLifecycle(lifecycleId))?.running ?? false,
   };
 }
@@ -76,4 +87,22 @@ async function newRows(deps: RetrainDeps, champion: Champion, tick: TickSummary)
     const [found] = await db.rows<{ n: number }>(`SELECT count(*) AS n FROM (${query})`);
     return found!.n;
   });
+}
+
+/** When the version that serves took over. */
+async function championSince(store: Store, model: string): Promise<{ version: number; at: string } | null> {
+  const slots = (await readJson(store, `models/${parse(ModelName, model)}/current.json`, Slots))?.value;
+  if (!slots?.champion) return null;
+  let first = slots;
+  // Slots change for other reasons, too: back to where this champion was not there yet.
+  for (let epoch = slots.epoch - 1; epoch > 0; epoch--) {
+    const before = (await readJson(store, `models/${model}/slots/${epoch}.json`, Slots))?.value;
+    if (before?.champion?.version !== slots.champion.version) break;
+    first = before;
+  }
+  return { version: slots.champion.version, at: first.at };
+}
+
+async function registeredAt(store: Store, model: string, version: number): Promise<string | undefined> {
+  return (await readJson(store, versionKey(model, version), VersionRecord))?.value.registeredAt;
 }

@@ -16,6 +16,10 @@ export interface Known {
   lookedUntil: string;
   /** Counts what came since; only asked when a rule needs it, for it costs a query. */
   newRows(): Promise<number>;
+  /** When another model's champion took over; null if none serves. */
+  championSince(model: string): Promise<{ version: number; at: string } | null>;
+  /** When the champion of this model was registered. */
+  registeredAt: string;
 }
 
 export async function fired(project: Project, tick: TickRecord, known: Known): Promise<Fired[]> {
@@ -57,6 +61,20 @@ async function reasonOf(
     case 'new-data': {
       const rows = await known.newRows();
       return rows >= rule.rows ? `${rows} new rows since ${known.lookedUntil}` : undefined;
+    }
+    case 'forecast': {
+      const near = (tick.forecasts ?? []).find(
+        ({ metric, days }) =>
+          (rule.metric ?? metric) === metric && days * 86_400_000 <= durationMs(rule.within),
+      );
+      return (
+        near && `${near.metric} reaches its limit of ${near.limit} in about ${near.days.toFixed(1)} days`
+      );
+    }
+    case 'upstream': {
+      const other = await known.championSince(rule.model);
+      if (!other || other.at <= known.registeredAt) return undefined;
+      return `${rule.model} has another champion, version ${other.version}, since ${other.at}`;
     }
     case 'every': {
       const age = Date.parse(tick.window.until) - Date.parse(known.lookedUntil);

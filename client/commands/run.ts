@@ -169,6 +169,10 @@ function dispositionText(disposition: Disposition): string {
       return 'duplicate: an event of this id was taken already';
     case 'ignored':
       return `ignored: ${disposition.why}`;
+    case 'waiting':
+      return `taken; its lifecycle starts at ${disposition.until}: ${disposition.why}`;
+    case 'suggested':
+      return `recorded as a suggestion: ${disposition.why}`;
   }
 }
 

@@ -9,7 +9,7 @@ export function kept(evidence: Evidence): Breach[] {
   return [...triggers(evidence), ...rows(evidence), ...repeats(evidence)];
 }
 
-const statuses = ['started', 'merged', 'ignored', 'duplicate'];
+const statuses = ['started', 'merged', 'ignored', 'duplicate', 'waiting', 'suggested'];
 
 function triggers(evidence: Evidence): Breach[] {
   const { breaches, breach, demand } = breachesOf('I5');

@@ -79,7 +79,7 @@ function lifecycles(evidence: Evidence): Breach[] {
     demand(ids.length === 1, `trigger ${id} started ${ids.length} lifecycles`, ids);
   }
   const accepted = all(evidence, 'events').filter(({ value }) =>
-    ['started', 'merged'].includes(value.disposition.status),
+    ['started', 'merged', 'waiting'].includes(value.disposition.status),
   );
   for (const [id, entries] of grouped(accepted, ({ of, value }) => `${of} ${value.trigger.id}`))
     demand(
