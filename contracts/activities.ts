@@ -78,7 +78,8 @@ export interface DeployActivities {
 }
 
 export interface MonitorActivities {
-  monitor(input: { model: string; window: Window }): Promise<TickSummary>;
+  /** @param input.again makes a tick that is on record anew; else the first look stands */
+  monitor(input: { model: string; window: Window; again?: boolean }): Promise<TickSummary>;
   /** Makes few files of the many of days that are over. Rows stay as they are. */
   compact(input: { model: string; before: string }): Promise<Compaction>;
   /** Sends the alerts to the project's webhook, if it has one. */

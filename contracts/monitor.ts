@@ -190,6 +190,8 @@ export const TickSummary = z.object({
   worstPsi: z.object({ name: z.string(), psi: z.number() }).nullable(),
   alerts: z.array(Alert).max(100),
   judged: z.array(AlertKind).optional(),
+  /** Of a tick that was made again: whether its record is another one now. */
+  changed: z.boolean().optional(),
 });
 export type TickSummary = z.infer<typeof TickSummary>;
 

@@ -1,5 +1,6 @@
 /** Everything a worker registers. Temporal's Web UI shows these names. */
 export { approval } from './approval.ts';
+export { backfill } from './backfill.ts';
 export { lifecycle } from './lifecycle.ts';
 export { model } from './model.ts';
 export { monitor } from './monitor.ts';

@@ -8,10 +8,10 @@ import { parse } from '../../contracts/failures.ts';
 import { TickRecord } from '../../contracts/monitor.ts';
 import type { TickSummary } from '../../contracts/monitor.ts';
 import { failpoint } from '../../infra/failpoint.ts';
-import { createJson, putJsonBlob, readJson } from '../../infra/store/json.ts';
+import { canonicalJson, createJson, putJsonBlob, readJson, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { compactLog } from './compact.ts';
-import { championOf } from './champion.ts';
+import { championOf, versionThen } from './champion.ts';
 import { lookAt, tickKey, tickName } from './look.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
@@ -25,18 +25,17 @@ export interface MonitorDeps extends EngineDeps {
 
 export function createMonitor(deps: MonitorDeps): MonitorActivities {
   return {
-    async monitor(input) {
-      const window = parse(Window, input.window);
-      const seen = await look(deps, input.model, window);
+    async monitor({ model, window: asked, again = false }) {
+      const window = parse(Window, asked);
+      const key = tickKey(model, window);
+      const filed = again ? await readJson(deps.store, key, TickRecord) : undefined;
+      const seen = await look(deps, model, window, filed?.value);
       await failpoint('monitor:looked');
-      // The first look stands, also for what follows from it: rows may have come between two tries.
-      const key = tickKey(input.model, window);
-      const filed = (await createJson(deps.store, key, seen))
-        ? undefined
-        : await readJson(deps.store, key, TickRecord);
-      const record = filed?.value ?? seen;
+      const record = again ? await replaced(deps.store, key, seen) : await first(deps.store, key, seen);
       await failpoint('monitor:filed');
-      return summaryOf(record, tickName(window), await putJsonBlob(deps.store, record));
+      const summary = summaryOf(record, tickName(window), await putJsonBlob(deps.store, record));
+      const changed = again && canonicalJson(record) !== canonicalJson(filed?.value ?? null);
+      return again ? { ...summary, changed } : summary;
     },
     async compact({ model, before }) {
       return withEngine(deps, 'monitor', (db, folder) =>
@@ -53,9 +52,35 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
   };
 }
 
-async function look(deps: MonitorDeps, model: string, window: Window): Promise<TickRecord> {
-  const champion = await championOf(deps.store, model);
-  if (champion) return lookAt(deps.store, model, champion, window, (use) => withEngine(deps, 'monitor', use));
+/** The first look stands, also for what follows from it: rows may have come between two tries. */
+async function first(store: Store, key: string, seen: TickRecord): Promise<TickRecord> {
+  if (await createJson(store, key, seen)) return seen;
+  return (await readJson(store, key, TickRecord))?.value ?? seen;
+}
+
+async function replaced(store: Store, key: string, seen: TickRecord): Promise<TickRecord> {
+  for (;;) {
+    const there = await readJson(store, key, TickRecord);
+    if ((await swapJson(store, key, seen, there?.etag)) !== undefined) return seen;
+  }
+}
+
+/** @param before the record of an earlier look: it is about the version of then, and knows what the service has counted */
+async function look(
+  deps: MonitorDeps,
+  model: string,
+  window: Window,
+  before: TickRecord | undefined,
+): Promise<TickRecord> {
+  const now = await championOf(deps.store, model);
+  const then = before?.version;
+  const champion = now && then ? await versionThen(deps.store, now, then) : now;
+  if (champion) {
+    return lookAt(deps.store, champion, window, {
+      counted: before?.service,
+      withEngine: (use) => withEngine(deps, 'monitor', use),
+    });
+  }
   const alert = { kind: 'silence', key: 'silence', message: `${model} serves no version` } as const;
   const nothing = { version: null, rows: 0, byVersion: {}, drift: [], quality: null };
   return { model, window, ...nothing, alerts: [alert], judged: ['silence'] };

@@ -4,6 +4,7 @@ import type { Window } from '../../contracts/artifact.ts';
 import { Scorecard } from '../../contracts/evaluation.ts';
 import { parse } from '../../contracts/failures.ts';
 import { TickRecord } from '../../contracts/monitor.ts';
+import type { Service } from '../../contracts/monitor.ts';
 import { durationMs } from '../../contracts/artifact.ts';
 import { Watch } from '../../contracts/watch.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
@@ -21,21 +22,30 @@ import { outlookOf } from './outlook.ts';
 import { estimatedNow, estimatorOf, qualityOf } from './quality.ts';
 import { countersOf, serviceOf } from './service.ts';
 
+export interface LookOptions {
+  /** What the service had counted, of a window that is looked at again: counters have no past. */
+  counted: Service | undefined;
+  withEngine<T>(use: (db: DuckDb) => Promise<T>): Promise<T>;
+}
+
 export async function lookAt(
   store: Store,
-  model: string,
   champion: Champion,
   window: Window,
-  withEngine: <T>(use: (db: DuckDb) => Promise<T>) => Promise<T>,
+  { counted, withEngine }: LookOptions,
 ): Promise<TickRecord> {
-  const { version, made, project } = champion;
+  const { model, version, made, project } = champion;
   const [last] = await ticksBefore(store, model, window, 1);
-  const counters = { counters: await countersOf(store, model), before: last?.service?.counters ?? {} };
+  const counters = counted?.counters ?? (await countersOf(store, model));
   const seen = await withEngine(async (db) => {
     const log = await openLog(store, db, model, { from: earlier(window, project).from, until: window.until });
     const { rows, byVersion } = (await log?.count(window)) ?? { rows: 0, byVersion: {} };
     const about = { model, window, version, rows, byVersion };
-    const service = await serviceOf(db, log, window, { rows, ...counters });
+    const before = last?.service?.counters ?? {};
+    const service = {
+      ...(await serviceOf(db, log, window, { rows, counters, before })),
+      ...errorsOf(counted),
+    };
     if (!log) return { ...about, drift: [], quality: null, service };
     return { ...about, ...(await judged(store, db, log, { champion, window, rows })), service };
   });
@@ -44,6 +54,9 @@ export async function lookAt(
   const alerts = alertsOf(record, made, project);
   return parse(TickRecord, { ...record, alerts, judged: judgedOf(record, project) });
 }
+
+const errorsOf = (counted: Service | undefined) =>
+  counted && { requests: counted.requests, errors: counted.errors };
 
 interface Asked {
   champion: Champion;
