@@ -1,5 +1,6 @@
 /** Monitoring: one window of predictions against the reference, and what follows from it. */
 import { z } from 'zod';
+import { Alert, AlertKind } from './alert.ts';
 import { Artifact, Instant, ModelName, Window } from './artifact.ts';
 import { Disposition } from './model.ts';
 
@@ -19,12 +20,6 @@ export const ColumnDrift = z.object({
   /** Rows whose category the reference never saw. */
   unseen: z.int(),
 });
-
-export const Alert = z.object({
-  kind: z.enum(['drift', 'quality', 'prediction', 'silence']),
-  message: z.string(),
-});
-export type Alert = z.infer<typeof Alert>;
 
 /** Quality on the window that lies `labelDelay` back. `coverage`: share of its rows with a label. */
 export const Quality = z.object({
@@ -49,6 +44,8 @@ export const TickRecord = z.object({
   drift: z.array(ColumnDrift),
   quality: Quality.nullable(),
   alerts: z.array(Alert),
+  /** What it could judge: of these kinds, what is not among the alerts is well. Absent before 0.5.0: unknown. */
+  judged: z.array(AlertKind).optional(),
 });
 export type TickRecord = z.infer<typeof TickRecord>;
 
@@ -65,6 +62,7 @@ export const TickSummary = z.object({
   rows: z.int(),
   worstPsi: z.object({ name: z.string(), psi: z.number() }).nullable(),
   alerts: z.array(Alert).max(100),
+  judged: z.array(AlertKind).optional(),
 });
 export type TickSummary = z.infer<typeof TickSummary>;
 

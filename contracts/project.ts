@@ -3,6 +3,7 @@
  * and triggers. The editor's JSON Schema is generated from here (`esteira schema`).
  */
 import { z } from 'zod';
+import { AlertSettings } from './alert-settings.ts';
 import { Artifact, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
 import { Imported } from './imported.ts';
 import { Rollout } from './strategy.ts';
@@ -167,6 +168,7 @@ export const Monitor = z.strictObject({
   psi: z.number().positive().default(0.2),
   /** Another bar for columns that move by nature, such as yesterday's share. */
   columns: z.record(ColumnName, z.strictObject({ psi: z.number().positive() })).default({}),
+  /** Short for a sink of `alerts`: to a webhook, unsigned. */
   webhook: z.url().optional(),
 });
 export type Monitor = z.infer<typeof Monitor>;
@@ -228,6 +230,7 @@ export const Project = z.strictObject({
   rollout: Rollout.prefault({}),
   log: Log.prefault({}),
   monitor: Monitor.prefault({}),
+  alerts: AlertSettings.prefault({}),
   retrain: Retrain.prefault({}),
 });
 export type Project = z.infer<typeof Project>;

@@ -1,5 +1,7 @@
 /** Everything a worker registers. Temporal's Web UI shows these names. */
+export { alerts } from './alerts.ts';
 export { approval } from './approval.ts';
+export { delivery } from './delivery.ts';
 export { lifecycle } from './lifecycle.ts';
 export { model } from './model.ts';
 export { monitor } from './monitor.ts';

@@ -1,4 +1,5 @@
 /** What of a tick deserves a person's attention. */
+import type { AlertKind } from '../../contracts/alert.ts';
 import type { TickRecord } from '../../contracts/monitor.ts';
 import type { Project } from '../../contracts/project.ts';
 import type { Package } from '../../contracts/serving.ts';
@@ -13,13 +14,14 @@ export function alertsOf(seen: Seen, made: Package, { monitor, gates }: Project)
   const output = made.signature.outputs[0]!.name;
   const alerts: TickRecord['alerts'] = [];
   if (seen.rows === 0)
-    alerts.push({ kind: 'silence', message: 'no prediction was asked for in this window' });
+    alerts.push({ kind: 'silence', key: 'silence', message: 'no prediction was asked for in this window' });
   if (seen.rows >= monitor.minRows) {
     for (const { name, psi } of seen.drift) {
       const bar = monitor.columns[name]?.psi ?? monitor.psi;
       if (psi === null || psi < bar) continue;
       const kind = name === output ? 'prediction' : 'drift';
-      alerts.push({ kind, message: `${name} has drifted: PSI ${psi.toFixed(3)}, alert from ${bar}` });
+      const message = `${name} has drifted: PSI ${psi.toFixed(3)}, alert from ${bar}`;
+      alerts.push({ kind, key: `${kind}/${name}`, message });
     }
   }
   const { quality } = seen;
@@ -31,8 +33,17 @@ export function alertsOf(seen: Seen, made: Package, { monitor, gates }: Project)
       const worse = worseBy(metric, reference, value);
       if (worse <= qualityMargin * Math.abs(reference)) continue;
       const message = `${metric} is ${value.toFixed(4)}, was ${reference.toFixed(4)} at evaluation`;
-      alerts.push({ kind: 'quality', message });
+      alerts.push({ kind: 'quality', key: `quality/${metric}`, message });
     }
   }
   return alerts;
+}
+
+/** What there was enough to judge by: an alert of such a kind that is not found again is over. */
+export function judgedOf({ rows, quality }: Seen, { monitor }: Project): AlertKind[] {
+  return [
+    'silence',
+    ...(rows >= Math.max(1, monitor.minRows) ? (['drift', 'prediction'] as const) : []),
+    ...(quality && quality.labelled >= monitor.minRows ? (['quality'] as const) : []),
+  ];
 }

@@ -19,7 +19,7 @@ import { compactLog } from './compact.ts';
 import { driftOf } from './drift.ts';
 import { openLog } from './log.ts';
 import { qualityOf } from './quality.ts';
-import { alertsOf } from './alerts.ts';
+import { alertsOf, judgedOf } from './alerts.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
 
@@ -77,7 +77,7 @@ export async function championOf(
 async function look(store: Store, db: DuckDb, model: string, window: Window): Promise<TickRecord> {
   const champion = await championOf(store, model);
   const empty = { model, window, version: null, rows: 0, byVersion: {}, drift: [], quality: null };
-  if (!champion) return { ...empty, alerts: [{ kind: 'silence', message: `${model} serves no version` }] };
+  if (!champion) return { ...empty, ...silence(`${model} serves no version`) };
   const { version, made, project } = champion;
 
   const delay = durationMs(project.monitor.labelDelay);
@@ -86,24 +86,24 @@ async function look(store: Store, db: DuckDb, model: string, window: Window): Pr
     until: new Date(Date.parse(window.until) - delay).toISOString(),
   };
   const log = await openLog(store, db, model, { from: earlier.from, until: window.until });
-  if (!log) {
-    return {
-      ...empty,
-      version,
-      alerts: [{ kind: 'silence', message: `no predictions of ${model} were logged` }],
-    };
-  }
+  if (!log) return { ...empty, version, ...silence(`no predictions of ${model} were logged`) };
   const { rows, byVersion } = await log.count(window);
   const drift = rows > 0 ? await driftOf(db, log, window, made) : [];
   const quality = await qualityOf(db, log, earlier, version, made);
   const record = { model, window, version, rows, byVersion, drift, quality };
-  return parse(TickRecord, { ...record, alerts: alertsOf(record, made, project) });
+  const judged = judgedOf(record, project);
+  return parse(TickRecord, { ...record, alerts: alertsOf(record, made, project), judged });
 }
+
+const silence = (message: string): Pick<TickRecord, 'alerts' | 'judged'> => ({
+  alerts: [{ kind: 'silence', key: 'silence', message }],
+  judged: ['silence'],
+});
 
 function summaryOf(record: TickRecord, tick: string, artifact: TickSummary['record']): TickSummary {
   const scored = record.drift.flatMap(({ name, psi }) => (psi === null ? [] : [{ name, psi }]));
   const [worstPsi] = scored.toSorted((a, b) => b.psi - a.psi);
-  const { window, version, rows, alerts } = record;
+  const { window, version, rows, alerts, judged } = record;
   return {
     record: artifact,
     tick,
@@ -112,5 +112,7 @@ function summaryOf(record: TickRecord, tick: string, artifact: TickSummary['reco
     rows,
     worstPsi: worstPsi ?? null,
     alerts: alerts.slice(0, 100),
+    // Whoever is told of some only cannot tell which of the others are over.
+    ...(judged && { judged: alerts.length > 100 ? [] : judged }),
   };
 }
