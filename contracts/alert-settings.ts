@@ -78,6 +78,13 @@ export const AlertSettings = z.strictObject({
   quietTicks: z.int().min(1).max(100).default(1),
   /** Found again so soon, it is the same alert. */
   reopenWithin: Duration.default('3d'),
-  sinks: z.array(Sink).max(10).default([]),
+  sinks: z
+    .array(Sink)
+    .max(10)
+    .refine((sinks) => {
+      const names = sinks.flatMap(({ name }) => name ?? []);
+      return new Set(names).size === names.length;
+    }, 'must have different names')
+    .default([{ to: 'log', severity: 'info' }]),
 });
 export type AlertSettings = z.infer<typeof AlertSettings>;

@@ -86,9 +86,10 @@ async function answered(response: IncomingMessage): Promise<Answered> {
   };
 }
 
-function guarded(allowed: readonly string[]): LookupFunction {
+/** @param resolver the system's, but in tests */
+export function guarded(allowed: readonly string[], resolver: typeof resolve = resolve): LookupFunction {
   return (host, options, done) => {
-    resolve(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
+    resolver(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
       const bad = found?.find(({ address }) => isBarred(address, allowed));
       if (error || !found?.[0]) done(error ?? new Error(`${host} has no address`), '', 0);
       else if (bad) done(new Error(barredText(host, bad.address)), '', 0);

@@ -120,9 +120,12 @@ async function secretOf({ outgoing }: SendDeps, name: string): Promise<string> {
   throw new Error(`the secret ${name} is not set; give the worker ${variable}, or ${variable}_FILE`);
 }
 
+/** `Date.parse` takes nearly any number for one. */
+const dateOf = (text: string): number => (/^[A-Z][a-z]{2}/.test(text) ? Date.parse(text) : Number.NaN);
+
 /** `Retry-After`: seconds, or a date. @returns ms, undefined where there is none or it says nothing */
 export function delayOf(retryAfter: string | undefined, now: number): number | undefined {
   if (retryAfter === undefined) return undefined;
-  const ms = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1_000 : Date.parse(retryAfter) - now;
+  const ms = /^\d+$/.test(retryAfter) ? Number(retryAfter) * 1_000 : dateOf(retryAfter) - now;
   return Number.isFinite(ms) && ms > 0 ? Math.min(ms, patienceMs) : undefined;
 }
