@@ -1,21 +1,22 @@
 /** Alerts as people read them. */
-import type { AlertDelivery, AlertRecord, BookAlert } from '../contracts/alerts.ts';
-import type { AlertList, AlertRow } from './alerts.ts';
+import type { AlertRecord, BookAlert } from '../contracts/alerts.ts';
+import type { AlertList, AlertRow, Undelivered } from './alerts.ts';
 import { counted, table } from './output.ts';
 
 /** @param model its own column is left out then */
-export function listText({ alerts, untold }: AlertList, model: string | undefined, all: boolean): string {
-  if (alerts.length === 0) {
-    const of = model === undefined ? '' : ` of ${model}`;
-    return all ? `No alert${of} was ever opened.` : `No alert${of} is open.`;
-  }
+export function listText(
+  { alerts, undelivered, untold }: AlertList,
+  model: string | undefined,
+  all: boolean,
+): string {
+  const of = model === undefined ? '' : ` of ${model}`;
+  const none = all ? `No alert${of} was ever opened.` : `No alert${of} is open.`;
   const headings = ['alert', 'state', 'severity', 'about', 'since', 'last', 'ticks', 'owner', 'message'];
   const rows = alerts.map((row) => [...(model === undefined ? [row.model] : []), ...cells(row)]);
-  const missing = alerts.flatMap((row) => row.undelivered.map((one) => [row, one] as const));
   return [
-    table([...(model === undefined ? ['model'] : []), ...headings], rows),
-    ...(missing.length > 0 ? ['', `${counted(missing.length, 'message')} not delivered:`] : []),
-    ...missing.map(([row, one]) => `  ${row.model} ${row.id} → ${deliveryText(one)}`),
+    alerts.length > 0 ? table([...(model === undefined ? ['model'] : []), ...headings], rows) : none,
+    ...(undelivered.length > 0 ? ['', `${counted(undelivered.length, 'message')} not delivered:`] : []),
+    ...undelivered.map(deliveryText),
     ...(untold > 0 ? ['', `${counted(untold, 'more finding')} of the last tick found no room here.`] : []),
   ].join('\n');
 }
@@ -59,9 +60,11 @@ export function openText(open: readonly BookAlert[]): string {
   return `${open.length} open${critical > 0 ? `, ${critical} critical` : ''}`;
 }
 
-function deliveryText({ sink, change, state, detail, at }: AlertDelivery): string {
-  const how = state === 'pending' ? 'still tried' : `given up: ${detail}`;
-  return `${sink} (${change} ${moment(at)}, ${how})`;
+/** `flights 1, 2 → pager since 2001-02-01 06:00, still tried (try 5: …)` */
+function deliveryText({ model, alerts, sink, at, state, detail }: Undelivered): string {
+  const numbers = `${alerts.slice(0, 5).join(', ')}${alerts.length > 5 ? ', …' : ''}`;
+  const how = state === 'pending' ? 'still tried' : 'given up';
+  return `  ${model} ${numbers} → ${sink}, since ${moment(at)}, ${how}${detail && ` (${detail})`}`;
 }
 
 const moment = (instant: string): string => instant.slice(0, 16).replace('T', ' ');

@@ -4,7 +4,7 @@ import type { AlertAnswer, AlertDelivery, BookAlert } from '../contracts/alerts.
 import { alertsWorkflowId } from '../contracts/search.ts';
 import { readJson } from '../infra/store/json.ts';
 import type { Store } from '../infra/store/store.ts';
-import { askAgain } from '../infra/temporal.ts';
+import { askAgain, describe } from '../infra/temporal.ts';
 import { acknowledgeUpdate, closeUpdate, snoozeUpdate } from '../workflows/messages.ts';
 import { NotFound, unlessNotFound } from './errors.ts';
 import type { Esteira } from './index.ts';
@@ -12,25 +12,34 @@ import type { Esteira } from './index.ts';
 export interface AlertRow extends BookAlert {
   model: string;
   owner: string;
-  /** Messages that nobody has taken: they are still tried, or were given up. */
-  undelivered: AlertDelivery[];
+}
+
+/** A message that nobody has taken: it is still tried, or was given up. */
+export interface Undelivered extends AlertDelivery {
+  model: string;
+  /** Numbers of those that it is about. */
+  alerts: number[];
 }
 
 export interface AlertList {
   alerts: AlertRow[];
+  /** About these, and about those that were closed lately. */
+  undelivered: Undelivered[];
   /** Findings of last ticks that found no room in their books. */
   untold: number;
 }
 
 /** @param all also those that are closed; else the open ones. Worst first within a model, then oldest. */
 export async function alertList(store: Store, model?: string, all = false): Promise<AlertList> {
-  const list: AlertList = { alerts: [], untold: 0 };
+  const list: AlertList = { alerts: [], undelivered: [], untold: 0 };
   for await (const { key } of store.list(model === undefined ? 'alerts/' : `alerts/${model}/`)) {
     if (!key.endsWith('/book.json')) continue;
-    const found = await readJson(store, key, Book);
-    if (!found) continue;
-    list.untold += found.value.untold;
-    list.alerts.push(...(all ? await recordsOf(store, found.value.model) : await openOf(store, found.value)));
+    const book = (await readJson(store, key, Book))?.value;
+    if (!book) continue;
+    const records = await (all ? everyRecord(store, book.model) : recordsOf(store, book));
+    list.untold += book.untold;
+    list.alerts.push(...(all ? records : openOf(book)).map(rowOf(book)));
+    list.undelivered.push(...undeliveredOf(records));
   }
   const order = ['critical', 'warning', 'info'];
   list.alerts.sort(
@@ -43,34 +52,61 @@ export async function alertList(store: Store, model?: string, all = false): Prom
   return list;
 }
 
+/** How the last try of each that is still tried went: Temporal knows it. What it cannot tell stays as it is. */
+export async function withLastTries({ client }: Esteira, list: AlertList): Promise<AlertList> {
+  const undelivered = await Promise.all(
+    list.undelivered.map(async (one, i) => {
+      if (one.state !== 'pending' || i >= describedAtMost) return one;
+      const trying = (await describe(client, one.id))?.raw.pendingActivities?.[0];
+      const why = trying?.lastFailure?.message;
+      return why ? { ...one, detail: `try ${trying.attempt}: ${why}` } : one;
+    }),
+  );
+  return { ...list, undelivered };
+}
+
+/** One question to Temporal each. */
+const describedAtMost = 20;
+
 /** Without what became of messages, so in one read. Empty for a model that no tick has looked at. */
 export async function openAlerts(store: Store, model: string): Promise<BookAlert[]> {
   const found = await readJson(store, `alerts/${model}/book.json`, Book);
-  return (found?.value.alerts ?? []).filter(({ state }) => state !== 'closed').map(awake);
+  return found ? openOf(found.value) : [];
 }
 
-async function openOf(store: Store, book: Book): Promise<AlertRow[]> {
-  const owner = book.settings?.owner ?? 'nobody';
-  const open = book.alerts.filter(({ state }) => state !== 'closed');
-  const records = await Promise.all(open.map(({ id }) => recordOf(store, book.model, id)));
-  return open.map((alert, i) => ({
-    ...awake(alert),
-    ...{ model: book.model, owner },
-    undelivered: lost(records[i]?.deliveries ?? []),
-  }));
+const openOf = ({ alerts }: Book): BookAlert[] => alerts.filter(({ state }) => state !== 'closed').map(awake);
+
+const rowOf =
+  ({ model, settings }: Book) =>
+  (alert: BookAlert): AlertRow => ({ owner: settings?.owner ?? 'nobody', ...alert, model });
+
+/** Of those in the book: open, or closed lately. */
+async function recordsOf(store: Store, { model, alerts }: Book): Promise<AlertRecord[]> {
+  const records = await Promise.all(alerts.map(({ id }) => recordOf(store, model, id)));
+  return records.filter((record) => record !== undefined);
 }
 
-async function recordsOf(store: Store, model: string): Promise<AlertRow[]> {
-  const rows: AlertRow[] = [];
+async function everyRecord(store: Store, model: string): Promise<AlertRecord[]> {
+  const records: AlertRecord[] = [];
   for await (const { key } of store.list(`alerts/${model}/`)) {
     if (key.endsWith('/book.json')) continue;
     const record = (await readJson(store, key, AlertRecord))?.value;
-    if (record) rows.push({ ...awake(record), undelivered: lost(record.deliveries) });
+    if (record) records.push(awake(record));
   }
-  return rows;
+  return records;
 }
 
-const lost = (deliveries: AlertDelivery[]) => deliveries.filter(({ state }) => state !== 'delivered');
+/** Each message once, though every alert that it is about has it on record. */
+function undeliveredOf(records: AlertRecord[]): Undelivered[] {
+  const found = new Map<string, Undelivered>();
+  for (const { id, model, deliveries } of records) {
+    for (const one of deliveries.filter(({ state }) => state !== 'delivered')) {
+      const alerts = [...(found.get(one.id)?.alerts ?? []), id];
+      found.set(one.id, { ...one, model, alerts });
+    }
+  }
+  return [...found.values()];
+}
 
 async function recordOf(store: Store, model: string, id: number): Promise<AlertRecord | undefined> {
   return (await readJson(store, `alerts/${model}/${id}.json`, AlertRecord))?.value;
@@ -86,10 +122,9 @@ export async function alertNamed(store: Store, model: string, name: number | str
 }
 
 async function byKey(store: Store, model: string, name: string): Promise<AlertRecord | undefined> {
-  const { alerts } = await alertList(store, model, true);
-  const named = alerts.filter(({ key }) => key === name).toSorted((a, b) => b.id - a.id);
-  const alert = named.find(({ state }) => state !== 'closed') ?? named[0];
-  return alert && recordOf(store, model, alert.id);
+  const records = await everyRecord(store, model);
+  const named = records.filter(({ key }) => key === name).toSorted((a, b) => b.id - a.id);
+  return named.find(({ state }) => state !== 'closed') ?? named[0];
 }
 
 export interface AlertOrder {

@@ -21,10 +21,10 @@ export function addAlertCommands(program: Command): void {
     .option('--all', 'also those that are closed')
     .option('--json', 'for machines')
     .action((model: string | undefined, { all = false, json = false }: { all?: boolean; json?: boolean }) =>
-      withEsteira(async ({ store }) => {
-        const { alertList } = await import('../alerts.ts');
+      withEsteira(async (esteira) => {
+        const { alertList, withLastTries } = await import('../alerts.ts');
         const { listText } = await import('../alert-text.ts');
-        const list = await alertList(store, model, all);
+        const list = await withLastTries(esteira, await alertList(esteira.store, model, all));
         say(json, list, listText(list, model, all));
       }),
     );
