@@ -1,5 +1,7 @@
 /** Every activity that a CPU worker registers, and the one that a GPU worker does. */
 import type { AllActivities } from '../contracts/activities.ts';
+import { createAlerts } from './alerts/index.ts';
+import type { AlertDeps } from './alerts/index.ts';
 import { createApprove } from './approve/index.ts';
 import { createDeploy } from './deploy/index.ts';
 import type { DeployDeps } from './deploy/index.ts';
@@ -22,7 +24,8 @@ import { createQueue } from './train/queue.ts';
 import type { QueueDeps } from './train/queue.ts';
 import { createValidate } from './validate/index.ts';
 
-export type CpuDeps = DeployDeps &
+export type CpuDeps = AlertDeps &
+  DeployDeps &
   EvaluateDeps &
   MonitorDeps &
   PrepareDeps &
@@ -44,6 +47,7 @@ export function createCpuActivities(deps: CpuDeps): AllActivities {
     ...createApprove(deps),
     ...createDeploy(deps),
     ...createMonitor(deps),
+    ...createAlerts(deps),
     ...createRetrain(deps),
     ...createScore(deps),
   };

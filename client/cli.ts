@@ -4,6 +4,7 @@
  * Commands load what they need when they run: `--help` must not wait for Temporal's client.
  */
 import { Command, CommanderError } from 'commander';
+import { addAlertCommands } from './commands/alerts.ts';
 import { addApproveCommands } from './commands/approve.ts';
 import { addDriftCommands } from './commands/drift.ts';
 import { addExportCommand } from './commands/export.ts';
@@ -42,6 +43,7 @@ addImportCommand(program);
 addApproveCommands(program);
 addModelCommands(program);
 addRolloutCommands(program);
+addAlertCommands(program);
 addScoreCommand(program);
 addDriftCommands(program);
 addExportCommand(program);

@@ -1,8 +1,11 @@
 /** `esteira show`: one model with its slots, or one version with its card and its report. */
+import type { BookAlert } from '../contracts/alerts.ts';
 import type { Bar, ModelDescription } from '../contracts/model.ts';
 import type { RolloutRecord } from '../contracts/rollout.ts';
 import type { Package, Slots, VersionRecord } from '../contracts/serving.ts';
 import { readBytes } from '../infra/store/json.ts';
+import { openText } from './alert-text.ts';
+import { openAlerts } from './alerts.ts';
 import { convergenceOf, convergenceText } from './convergence.ts';
 import type { Convergence } from './convergence.ts';
 import type { Esteira } from './index.ts';
@@ -12,7 +15,7 @@ import { barText, recordText } from './rollout-text.ts';
 import { barRecords, rolloutRecords } from './rollout.ts';
 
 export type Shown =
-  | { kind: 'model'; description: ModelDescription; serving: Convergence }
+  | { kind: 'model'; description: ModelDescription; serving: Convergence; alerts: BookAlert[] }
   | {
       kind: 'version';
       record: VersionRecord;
@@ -29,7 +32,8 @@ export async function showModel(esteira: Esteira, name: string): Promise<Shown> 
   const { description, version } = await named(esteira, name);
   const { model } = description;
   if (version !== undefined) return showVersion(esteira, model, version);
-  return { kind: 'model', description, serving: await convergenceOf(esteira.store, model) };
+  const alerts = await openAlerts(esteira.store, model);
+  return { kind: 'model', description, serving: await convergenceOf(esteira.store, model), alerts };
 }
 
 async function showVersion(esteira: Esteira, model: string, version: number): Promise<Shown> {
@@ -42,7 +46,7 @@ async function showVersion(esteira: Esteira, model: string, version: number): Pr
 }
 
 export function shownText(shown: Shown): string {
-  if (shown.kind === 'model') return modelText(shown.description, shown.serving);
+  if (shown.kind === 'model') return modelText(shown);
   const { record, card, report, rollouts, bars } = shown;
   const from = `${record.model} version ${record.version}, from ${record.lifecycleId}`;
   const history = [...rollouts.map(recordText), ...bars.map(barText)].join('\n\n');
@@ -51,7 +55,7 @@ export function shownText(shown: Shown): string {
   );
 }
 
-function modelText(description: ModelDescription, serving: Convergence): string {
+function modelText({ description, serving, alerts }: Shown & { kind: 'model' }): string {
   const { summary, details } = convergenceText(serving);
   const { model, slots, versions, inFlight, pending, waitsFor, lifecycles } = description;
   const rows = versions.toReversed().map(({ version, lifecycleId, quarantined }) => [
@@ -65,6 +69,7 @@ function modelText(description: ModelDescription, serving: Convergence): string 
     `  served by    ${summary}`,
     `  waits for    ${waitsFor}`,
     `  lifecycles   ${lifecycles} so far`,
+    `  alerts       ${openText(alerts)}${alerts.length > 0 ? `; \`esteira alerts ${model}\` lists them` : ''}`,
     ...(inFlight ? [`  in flight    ${inFlight.lifecycleId}: ${inFlight.trigger.reason}`] : []),
     ...(pending ? [`  next         ${pending.trigger.reason}`] : []),
     ...(slots ? [`  last change  ${moment(slots.at)} by ${slots.by}: ${slots.reason}`] : []),

@@ -2,6 +2,7 @@
  * The activities beside the stages of `lifecycle.ts`: what `approve`, `deploy`, `monitor` and
  * `retrain` do to the world. Types only; each activity parses what it gets.
  */
+import type { AlertActivities } from './alerts.ts';
 import type { Artifact, Window } from './artifact.ts';
 import type { ApprovalRecord, Verdict } from './approval.ts';
 import type { Input, Output, StageActivities } from './lifecycle.ts';
@@ -82,7 +83,7 @@ export interface MonitorActivities {
   monitor(input: { model: string; window: Window; again?: boolean }): Promise<TickSummary>;
   /** Makes few files of the many of days that are over. Rows stay as they are. */
   compact(input: { model: string; before: string }): Promise<Compaction>;
-  /** Sends the alerts to the project's webhook, if it has one. */
+  /** Until 0.5.0, when `tellAlerts` took over: sends the alerts to the project's webhook, if it has one. */
   notify(input: { model: string; tick: TickSummary }): Promise<void>;
 }
 
@@ -148,4 +149,5 @@ export type AllActivities = StageActivities &
   ApproveActivities &
   DeployActivities &
   MonitorActivities &
+  AlertActivities &
   RetrainActivities;

@@ -51,6 +51,8 @@ export interface PermanentFailures {
   BadRows: { file: string; row: number; column: string };
   /** The output place holds something else. Give another one, or overwrite what another scoring wrote. */
   OutputTaken: { output: string };
+  /** A receiver of alerts does not want them, or cannot be asked so. Mend the sink; the next alert goes there again. */
+  DeliveryRefused: { sink: string; answer: string };
   /** The named thing does not exist. */
   NotFound: { what: string };
 }

@@ -1,5 +1,6 @@
 /** Monitoring: one window of predictions against the reference, and what follows from it. */
 import { z } from 'zod';
+import { Alert, AlertKind } from './alert.ts';
 import { Artifact, Instant, ModelName, Window } from './artifact.ts';
 import { Metrics, Scorecard } from './evaluation.ts';
 import { Disposition } from './model.ts';
@@ -50,26 +51,6 @@ export const WindowDetails = z.object({
   ),
 });
 export type WindowDetails = z.infer<typeof WindowDetails>;
-
-/** What a tick looks at; each is judged, or is not for want of rows or labels. */
-export const AlertKind = z.enum([
-  ...['drift', 'quality', 'prediction', 'silence'],
-  ...['service', 'data', 'fairness', 'forecast', 'concept'],
-] as const);
-export type AlertKind = z.infer<typeof AlertKind>;
-
-/** From the least on. */
-export const Severity = z.enum(['info', 'warning', 'critical']);
-export type Severity = z.infer<typeof Severity>;
-
-export const Alert = z.object({
-  kind: AlertKind,
-  message: z.string(),
-  /** What it is about, the same at every tick: `drift/price`. Absent before 0.5.0, as the next. */
-  key: z.string().min(1).max(200).optional(),
-  severity: Severity.optional(),
-});
-export type Alert = z.infer<typeof Alert>;
 
 const Estimated = z.object({ value: z.number(), low: z.number(), high: z.number() });
 /** By metric, from scores alone; `low` and `high` are three sampling errors away. */

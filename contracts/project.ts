@@ -3,6 +3,7 @@
  * and triggers. The editor's JSON Schema is generated from here (`esteira schema`).
  */
 import { z } from 'zod';
+import { AlertSettings } from './alert-settings.ts';
 import { Artifact, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
 import { Threshold } from './drift.ts';
 import { Imported } from './imported.ts';
@@ -183,6 +184,7 @@ export const Monitor = z.strictObject({
   maxGap: Ratio.optional(),
   /** How far ahead a limit that will be crossed is told. */
   horizon: Duration.default('30d'),
+  /** Short for a sink of `alerts`: to a webhook, unsigned. */
   webhook: z.url().optional(),
 });
 export type Monitor = z.infer<typeof Monitor>;
@@ -278,6 +280,7 @@ export const Project = z.strictObject({
   rollout: Rollout.prefault({}),
   log: Log.prefault({}),
   monitor: Monitor.prefault({}),
+  alerts: AlertSettings.prefault({}),
   retrain: Retrain.prefault({}),
 });
 export type Project = z.infer<typeof Project>;

@@ -8,6 +8,7 @@ export const approvalWorkflowId = (requestId: string): string => `approval/${req
 export const rolloutWorkflowId = (model: string, version: number): string => `rollout/${model}/${version}`;
 /** `lifecycle/flights/3` → `search/flights/3`: its trials. */
 export const searchWorkflowId = (lifecycleId: string): string => `search/${requestIdOf(lifecycleId)}`;
+export const alertsWorkflowId = (model: string): string => `alerts/${model}`;
 export const monitorScheduleId = (model: string): string => `monitor/${model}`;
 
 /** `lifecycle/flights/3` → `flights/3`: an approval is named after the lifecycle that asks. */

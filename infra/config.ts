@@ -46,6 +46,8 @@ export interface Config {
   gpus: number[] | undefined;
   /** What an hour of this worker costs, in any currency; undefined where nobody counts. */
   costPerHour: number | undefined;
+  /** Addresses that alerts may go to although they are barred. */
+  alertAllow: string[];
   /** Only when MLFLOW_TRACKING_URI is set: every training is then told to that server, too. */
   mlflow?: MlflowSettings;
 }
@@ -95,6 +97,15 @@ const variables = {
     schema: z.coerce.number().positive().max(1e9).optional(),
     allowed: 'a number above 0',
   },
+  // Addresses that alerts may go to although such hold the secrets of a cloud: see infra/outgoing.ts.
+  ESTEIRA_ALERT_ALLOW: {
+    schema: z
+      .string()
+      .regex(/^[0-9a-fA-F.:]+(,[0-9a-fA-F.:]+)*$/)
+      .transform((text) => text.split(','))
+      .optional(),
+    allowed: 'addresses such as 169.254.10.1, with commas between',
+  },
   // Faults on purpose, see infra/failpoint.ts. Read where they strike; here it is only checked.
   ESTEIRA_FAULT: { schema: z.string().optional(), allowed: 'point:action@n, or file:<path>' },
   ESTEIRA_FAULT_CONFIRM: { schema: z.literal('break-production').optional(), allowed: 'break-production' },
@@ -136,12 +147,15 @@ export function readConfig(env: Environment = process.env): Config {
     ...mlflowSettings(values),
     gpus: values.ESTEIRA_GPUS,
     costPerHour: values.ESTEIRA_COST_PER_HOUR,
+    alertAllow: values.ESTEIRA_ALERT_ALLOW ?? [],
   };
 }
 
 function refuseUnknown(names: string[]): void {
   const known = Object.keys(variables);
-  const stranger = names.find((name) => name.startsWith('ESTEIRA_') && !known.includes(name));
+  const stranger = names.find(
+    (name) => name.startsWith('ESTEIRA_') && !isSecret(name) && !known.includes(name),
+  );
   if (!stranger) return;
   const ours = known.filter((name) => name.startsWith('ESTEIRA_'));
   throw new ConfigError(
@@ -175,6 +189,22 @@ function checkFaults(
   } catch (error) {
     throw new ConfigError(`ESTEIRA_FAULT: ${(error as Error).message}.`, { cause: error });
   }
+}
+
+/** `ESTEIRA_SECRET_PAGER`, `ESTEIRA_SECRET_PAGER_FILE`: whatever projects name. */
+const isSecret = (name: string): boolean => /^ESTEIRA_SECRET_[A-Z]/.test(name);
+
+/** By name, such as `PAGER` or `PAGER_FILE`. */
+export type TakenSecrets = Readonly<Record<string, string>>;
+
+/** Takes them out of the environment: no trainer that this process starts inherits them. */
+export function takeSecrets(): TakenSecrets {
+  const taken: Record<string, string> = {};
+  for (const name of Object.keys(process.env).filter(isSecret)) {
+    if (process.env[name]) taken[name.slice('ESTEIRA_SECRET_'.length)] = process.env[name];
+    delete process.env[name];
+  }
+  return taken;
 }
 
 /** What this process shows a server of predictions that asks who it is. */

@@ -47,6 +47,11 @@ export const failpoints = [
   'monitor:merged', // a day's files are one on this disk, the store has the many
   'monitor:compacted', // the store has both
   'monitor:notified', // the receiver knows, Temporal does not
+  'alerts:told', // the book has answered, the tick does not know
+  'alerts:book', // the book is written, its alerts' records are not
+  'alerts:recorded', // all is written, the book does not know
+  'alerts:sent', // the receiver has it, Temporal does not know
+  'alerts:noted', // the records say so, the delivery does not know
   'retrain:fired', // a rule fired, the model entity does not know
   'retrain:triggered', // the entity has answered, Temporal does not know
   'retrain:filed', // the ledger has the disposition, the entity does not know

@@ -9,11 +9,11 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Logger } from './log.ts';
-import { describe, modelStart } from './temporal.ts';
+import { bookStart, describe, modelStart } from './temporal.ts';
 
 /** Some 40 s of trying: a worker that is out of memory, or a bad deployment that is taken back, mends itself before. */
 const patientTries = 8;
-const stuckTypes = `ExecutionStatus = 'Running' AND WorkflowType IN ('model', 'approval', 'rollout')`;
+const stuckTypes = `ExecutionStatus = 'Running' AND WorkflowType IN ('model', 'approval', 'rollout', 'alerts')`;
 
 /** @returns the ids of those that were brought back */
 export async function revive(
@@ -29,7 +29,7 @@ export async function revive(
       { workflowId, runId, tries },
       'its tasks fail again and again; it is brought back from what the store knows',
     );
-    await (type === 'model' ? again(client, workflowId, runId) : rewind(client, workflowId, runId));
+    await (isEntity(type) ? again(client, workflowId, runId, type) : rewind(client, workflowId, runId));
     revived.push(workflowId);
   }
   return revived;
@@ -39,9 +39,18 @@ async function triesOf(client: Client, workflowId: string, runId: string): Promi
   return (await describe(client, workflowId, runId))?.raw.pendingWorkflowTask?.attempt ?? 0;
 }
 
-async function again(client: Client, workflowId: string, runId: string): Promise<void> {
+/** What finds itself again in the store, and how it begins. */
+const starts = { model: modelStart, alerts: bookStart } as const;
+const isEntity = (type: string): type is keyof typeof starts => type in starts;
+
+async function again(
+  client: Client,
+  workflowId: string,
+  runId: string,
+  type: keyof typeof starts,
+): Promise<void> {
   await client.workflow.getHandle(workflowId, runId).terminate('its history cannot be replayed');
-  await client.workflow.start('model', modelStart(workflowId.slice('model/'.length)));
+  await client.workflow.start(type, starts[type](workflowId.slice(type.length + 1)));
 }
 
 async function rewind(client: Client, workflowId: string, runId: string): Promise<void> {

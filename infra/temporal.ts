@@ -10,11 +10,12 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ScheduleAlreadyRunning } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
+import type { AlertUpdates } from '../contracts/alerts.ts';
 import { Artifact } from '../contracts/artifact.ts';
 import { Trigger } from '../contracts/lifecycle.ts';
 import { rootFailure } from '../contracts/failures.ts';
 import type { ModelUpdates } from '../contracts/model.ts';
-import { modelWorkflowId, monitorScheduleId, taskQueues } from '../contracts/search.ts';
+import { alertsWorkflowId, modelWorkflowId, monitorScheduleId, taskQueues } from '../contracts/search.ts';
 import type { Config } from './config.ts';
 
 export async function connect(config: Config): Promise<Client> {
@@ -47,27 +48,59 @@ export function modelStart(model: string) {
   };
 }
 
+/** How a model's book of alerts begins; one that lives is left as it is. */
+export function bookStart(model: string) {
+  return {
+    ...{ workflowId: alertsWorkflowId(model), taskQueue: taskQueues.cpu, args: [model] as [string] },
+    ...{ workflowIdConflictPolicy: 'USE_EXISTING' as const, staticSummary: `alerts of ${model}` },
+  };
+}
+
 /** Updates of model entities, for activities and the client. One that was terminated is brought back: it recalls itself. */
 export function modelsOf(client: Client) {
   return {
-    async update<K extends keyof ModelUpdates>(
+    update: <K extends keyof ModelUpdates>(
       model: string,
       name: K,
       message: ModelUpdates[K][0],
       updateId: string,
-    ): Promise<ModelUpdates[K][1]> {
-      const startWorkflowOperation = new WithStartWorkflowOperation('model', modelStart(model));
-      try {
-        return (await client.workflow.executeUpdateWithStart<Workflow, unknown, [unknown]>(name, {
-          ...{ args: [message], updateId, startWorkflowOperation },
-        })) as ModelUpdates[K][1];
-      } catch (error) {
-        // The same update id would get the same failure for ever: what no retry can mend must say so here.
-        const failure = updateFailure(error);
-        throw failure?.nonRetryable ? failure : error;
-      }
-    },
+    ): Promise<ModelUpdates[K][1]> =>
+      tell(client, new WithStartWorkflowOperation('model', modelStart(model)), { name, message, updateId }),
   };
+}
+
+/** A book that does not answer for so long is asked again by whoever asks. */
+const bookPatienceMs = 60_000;
+
+/** Updates of books of alerts, as of models. */
+export function booksOf(client: Client) {
+  return {
+    update: <K extends keyof AlertUpdates>(
+      model: string,
+      name: K,
+      message: AlertUpdates[K][0],
+      updateId: string,
+    ): Promise<AlertUpdates[K][1]> =>
+      client.withDeadline(Date.now() + bookPatienceMs, () =>
+        tell(client, new WithStartWorkflowOperation('alerts', bookStart(model)), { name, message, updateId }),
+      ),
+  };
+}
+
+async function tell<T>(
+  client: Client,
+  startWorkflowOperation: WithStartWorkflowOperation<Workflow>,
+  { name, message, updateId }: { name: string; message: unknown; updateId: string },
+): Promise<T> {
+  try {
+    return (await client.workflow.executeUpdateWithStart<Workflow, unknown, [unknown]>(name, {
+      ...{ args: [message], updateId, startWorkflowOperation },
+    })) as T;
+  } catch (error) {
+    // The same update id would get the same failure for ever: what no retry can mend must say so here.
+    const failure = updateFailure(error);
+    throw failure?.nonRetryable ? failure : error;
+  }
 }
 
 export interface FoundLifecycle {

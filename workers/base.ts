@@ -6,7 +6,8 @@ import { createTrack } from '../activities/track/index.ts';
 import type { Track } from '../activities/track/index.ts';
 import { sweepWorkFolders } from '../activities/work-folder.ts';
 import { forkModule } from '../infra/child.ts';
-import type { Config } from '../infra/config.ts';
+import { takeSecrets } from '../infra/config.ts';
+import type { Config, TakenSecrets } from '../infra/config.ts';
 import { createLogger, temporalLogger } from '../infra/log.ts';
 import { Mlflow } from '../infra/mlflow.ts';
 import { pythonEnvironment } from '../infra/python-environment.ts';
@@ -17,12 +18,15 @@ export interface Base {
   log: ReturnType<typeof createLogger>;
   connection: NativeConnection;
   tracking: Track;
+  /** Taken from the environment before anything is started. */
+  secrets: TakenSecrets;
   /** The store and the work folder among it, swept of what killed processes left. */
   training: Omit<TrainDeps, 'devices'>;
   close(): Promise<void>;
 }
 
 export async function openBase(config: Config, worker: 'cpu' | 'gpu'): Promise<Base> {
+  const secrets = takeSecrets();
   const log = createLogger(config, { worker });
   Runtime.install({ logger: temporalLogger(log) });
   const connection = await NativeConnection.connect(config.temporal.connection);
@@ -37,7 +41,7 @@ export async function openBase(config: Config, worker: 'cpu' | 'gpu'): Promise<B
   const mlflow = config.mlflow && new Mlflow(config.mlflow);
   const tracking = createTrack({ store, mlflow, log });
   return {
-    ...{ log, connection, tracking },
+    ...{ log, connection, tracking, secrets },
     training: {
       ...{ store, workDir, forkModule, costPerHour: config.costPerHour },
       pythonEnvironment: (order, say, signal) => pythonEnvironment(config.cacheHome, order, say, signal),

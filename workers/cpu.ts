@@ -11,16 +11,19 @@ import { taskQueues } from '../contracts/search.ts';
 import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
 import { postJson } from '../infra/http.ts';
+import { sendMail } from '../infra/mail.ts';
 import { score } from '../infra/onnx/score.ts';
 import { openStore } from '../infra/store/open.ts';
+import { postTo } from '../infra/outgoing.ts';
 import { revive } from '../infra/revive.ts';
-import { connect, findLifecycle, modelsOf, pollersOf, scheduleMonitor } from '../infra/temporal.ts';
+import { booksOf, connect, findLifecycle, modelsOf, pollersOf, scheduleMonitor } from '../infra/temporal.ts';
+import { secretNamed } from '../infra/secrets.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
 import { openBase } from './base.ts';
 import { cpuSettings, reviveMs } from './settings.ts';
 
 const config = readConfig();
-const { log, connection, tracking, training, close } = await openBase(config, 'cpu');
+const { log, connection, tracking, secrets, training, close } = await openBase(config, 'cpu');
 const client = await connect(config);
 const lateAlias = (error: unknown) => log.warn({ err: error }, 'MLflow hears of the slots with the next run');
 try {
@@ -40,6 +43,12 @@ try {
       schedule: (model, everyMs) => scheduleMonitor(client, model, everyMs),
       findLifecycle: (workflowId) => findLifecycle(client, workflowId),
       post: postJson,
+      books: booksOf(client),
+      outgoing: {
+        post: (url, body, headers) => postTo(url, body, headers, config.alertAllow),
+        mail: sendMail,
+        secret: (name) => secretNamed(secrets, name),
+      },
       pollers: (queue) => pollersOf(client, queue),
     }),
     ...cpuSettings,

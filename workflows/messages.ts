@@ -1,5 +1,6 @@
 /** Messages between our own workflows and to them, by the names that contracts give. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { AlertUpdates, Book } from '../contracts/alerts.ts';
 import type { ApprovalState, Decision, DecisionReceipt } from '../contracts/approval.ts';
 import type { ModelDescription, ModelUpdates, Settled } from '../contracts/model.ts';
 import type { RolloutUpdates, RolloutView } from '../contracts/rollout.ts';
@@ -35,3 +36,12 @@ export const resumeUpdate = said('resume');
 export const promoteUpdate = said('promote');
 export const abortUpdate = said('abort');
 export const rolloutQuery = defineQuery<RolloutView>('rollout');
+
+const noted = <K extends keyof AlertUpdates>(name: K) =>
+  defineUpdate<AlertUpdates[K][1], [AlertUpdates[K][0]]>(name);
+
+export const observeUpdate = noted('observe');
+export const acknowledgeUpdate = noted('acknowledge');
+export const snoozeUpdate = noted('snooze');
+export const closeUpdate = noted('close');
+export const alertsQuery = defineQuery<Book>('list');

@@ -90,12 +90,32 @@ export const onScore = proxyActivities<Pick<AllActivities, 'planScore' | 'scoreB
 });
 
 // A pass over one window of the prediction log. The next tick comes anyway, so it is not chased for days.
-export const onTick = proxyActivities<Pick<AllActivities, 'monitor' | 'retrain' | 'notify' | 'compact'>>({
+export const onTick = proxyActivities<
+  Pick<AllActivities, 'monitor' | 'retrain' | 'notify' | 'tellAlerts' | 'compact'>
+>({
   taskQueue: taskQueues.cpu,
   startToCloseTimeout: '30 minutes',
   scheduleToCloseTimeout: '2 hours',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 10 },
+});
+
+// What a book has decided is written down, however long the store is away: else its alert would be open, and nobody told.
+export const onBook = proxyActivities<
+  Pick<AllActivities, 'recallAlerts' | 'recordAlerts' | 'recordDelivery'>
+>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '30 days',
+  retry: { initialInterval: '200 milliseconds', maximumInterval: '20 seconds' },
+});
+
+// A receiver may be down for a weekend. Once an hour at most, which is how late it hears after it is up again.
+export const sending = proxyActivities<Pick<AllActivities, 'deliver'>>({
+  taskQueue: taskQueues.cpu,
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '3 days',
+  retry: { initialInterval: '1 second', backoffCoefficient: 3, maximumInterval: '1 hour' },
 });
 
 // A copy for people, or tidying up: a few tries, and the run ends without it.

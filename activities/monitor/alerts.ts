@@ -1,5 +1,6 @@
 /** What of a tick deserves a person's attention. */
-import type { Alert, AlertKind, TickRecord } from '../../contracts/monitor.ts';
+import type { Alert, AlertKind } from '../../contracts/alert.ts';
+import type { TickRecord } from '../../contracts/monitor.ts';
 import type { Project } from '../../contracts/project.ts';
 import type { Package } from '../../contracts/serving.ts';
 import { worseBy } from '../evaluate/direction.ts';

@@ -86,6 +86,11 @@ async function look(
   return { model, window, ...nothing, alerts: [alert], judged: ['silence'] };
 }
 
+const silence = (message: string): Pick<TickRecord, 'alerts' | 'judged'> => ({
+  alerts: [{ kind: 'silence', key: 'silence', message }],
+  judged: ['silence'],
+});
+
 function summaryOf(record: TickRecord, tick: string, artifact: TickSummary['record']): TickSummary {
   const scored = record.drift.flatMap(({ name, psi }) => (psi === null ? [] : [{ name, psi }]));
   const [worstPsi] = scored.toSorted((a, b) => b.psi - a.psi);
@@ -98,6 +103,7 @@ function summaryOf(record: TickRecord, tick: string, artifact: TickSummary['reco
     rows,
     worstPsi: worstPsi ?? null,
     alerts: alerts.slice(0, 100),
-    ...(judged && { judged }),
+    // Whoever is told of some only cannot tell which of the others are over.
+    ...(judged && { judged: alerts.length > 100 ? [] : judged }),
   };
 }

@@ -62,7 +62,7 @@ const wrong: [string, string, RegExp][] = [
   ['ESTEIRA_DUCKDB_MEMORY', '1 gig', /a size such as 512MB/],
   ['ESTEIRA_DUCKDB_THREADS', '0', /from 1 to 256/],
   ['ESTEIRA_STOR', 'file:x', /^ESTEIRA_STOR is not a setting, did you mean ESTEIRA_STORE\?; known: /],
-  ['ESTEIRA_SECRET_SAUCE', '1', /^ESTEIRA_SECRET_SAUCE is not a setting; known: /],
+  ['ESTEIRA_HIDDEN_SAUCE', '1', /^ESTEIRA_HIDDEN_SAUCE is not a setting; known: /],
   ['LOG_LEVEL', 'inof', /^LOG_LEVEL is "inof", did you mean info\?; allowed: fatal, error/],
   ['TEMPORAL_PROFILE', 'nobody', /^The Temporal settings .* cannot be read/],
 ];

@@ -181,6 +181,11 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
       alerts: [],
     }),
     notify: async () => {},
+    tellAlerts: async () => ({ opened: 0, closed: 0, open: 0 }),
+    recallAlerts: async () => null,
+    recordAlerts: async () => {},
+    deliver: async () => ({ answer: '204' }),
+    recordDelivery: async () => {},
     retrain: async () => [],
     planScore: async () => ({
       ...{ plan: artifact, digest, rows: 40, parts: 4, batches: 4, parallel: 2 },

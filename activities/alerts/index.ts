@@ -1,0 +1,69 @@
+/**
+ * Alerts: tells a model's book what a tick found, files what the book decides, and carries its messages to receivers.
+ *
+ * Only `deliver` touches the outside, one try a call; a second try bears the same id, and says nothing else.
+ */
+import { Delivery, Findings } from '../../contracts/alerts.ts';
+import type { AlertActivities, AlertUpdates } from '../../contracts/alerts.ts';
+import { parse } from '../../contracts/failures.ts';
+import { failpoint } from '../../infra/failpoint.ts';
+import type { Store } from '../../infra/store/store.ts';
+import { championOf } from '../monitor/champion.ts';
+import { findingsOf, settingsOf } from './findings.ts';
+import { readBook, settleDelivery, writeBook } from './records.ts';
+import { sendTo } from './send.ts';
+import type { SendDeps } from './send.ts';
+
+export interface AlertDeps extends SendDeps {
+  store: Store;
+  log: { warn(about: object, message: string): void };
+  books: {
+    /** Sends an update to the model's book and waits, not for long. The same `updateId` again gets the same answer. */
+    update<K extends keyof AlertUpdates>(
+      model: string,
+      name: K,
+      message: AlertUpdates[K][0],
+      updateId: string,
+    ): Promise<AlertUpdates[K][1]>;
+  };
+}
+
+export function createAlerts(deps: AlertDeps): AlertActivities {
+  const { store, log } = deps;
+  return {
+    async tellAlerts({ model, tick }) {
+      const champion = await championOf(store, model);
+      const told = parse(Findings, {
+        ...{ tick: tick.tick, window: tick.window, judged: tick.judged ?? [] },
+        findings: findingsOf(tick.alerts, champion?.project.alerts),
+        ...(champion && { settings: settingsOf(champion.project) }),
+      });
+      const answer = await deps.books.update(model, 'observe', told, `observe/${tick.tick}`);
+      await failpoint('alerts:told');
+      return answer;
+    },
+    recallAlerts: ({ model }) => readBook(store, model),
+    async recordAlerts(writing) {
+      const { model, settings } = writing.book;
+      const isLogged = !settings || settings.sinks.some(({ to }) => to === 'log');
+      for (const { alert, entries } of await writeBook(store, writing)) {
+        for (const { what, by, detail } of isLogged ? entries : [])
+          log.warn(
+            { model, alert: alert.id, key: alert.key, severity: alert.severity, by },
+            `${what}: ${detail}`,
+          );
+      }
+      await failpoint('alerts:recorded');
+    },
+    async deliver(input) {
+      const delivery = parse(Delivery, input);
+      const answer = await sendTo[delivery.sink.to](deps, delivery);
+      await failpoint('alerts:sent');
+      return { answer };
+    },
+    async recordDelivery({ delivery, state, detail }) {
+      await settleDelivery(store, delivery, { state, detail });
+      await failpoint('alerts:noted');
+    },
+  };
+}

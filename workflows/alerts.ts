@@ -1,0 +1,135 @@
+/**
+ * The book of one model's alerts: what is open, since when, who knows of it. Ticks tell it what they found, people what
+ * they think of it; it writes each change to the store and starts one delivery a receiver.
+ *
+ * It lives for ever by continue-as-new, takes updates only, and never waits for a receiver: a delivery is a workflow of
+ * its own, that goes on for days after it.
+ */
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  condition,
+  continueAsNew,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { Acknowledgement, Findings, Snooze } from '../contracts/alerts.ts';
+import type { AlertAnswer, Book, Observed } from '../contracts/alerts.ts';
+import { parse } from '../contracts/failures.ts';
+import { AlertBook } from './alert-book.ts';
+import { deliveriesOf, pendingOf, send } from './alert-deliveries.ts';
+import * as messages from './messages.ts';
+import { Mutex } from './mutex.ts';
+import { onBook } from './stages.ts';
+
+/** Server suggests at 4,096 events; tests ask for less. */
+const eventsAtMost = 4_000;
+
+function newBook(model: string): Book {
+  return {
+    ...{ model, revision: 0, nextId: 1, settings: null, alerts: [], ticks: [], judgedUntil: {}, untold: 0 },
+  };
+}
+
+/** @param input the model's name at the very start; its book when it continues as new. */
+export async function alerts(input: string | Book, limit = eventsAtMost): Promise<never> {
+  const book = new AlertBook(typeof input === 'string' ? newBook(input) : input);
+  const mutex = new Mutex();
+  const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;
+  const valid = <T>(schema: Parameters<typeof parse>[0]) => ({
+    validator: (value: T) => {
+      parse(schema, value);
+      if (full() && mutex.locked)
+        throw ApplicationFailure.retryable('this run ends; ask again', 'ContinuesAsNew');
+    },
+  });
+  const now = () => new Date().toISOString();
+  const person = <T>(act: (order: T, now: string) => AlertAnswer) => {
+    return (order: T) =>
+      mutex.run(async () => {
+        const answer = act.call(book, order, now());
+        if (answer.accepted) await settle(book, `${answer.alert.id}-${answer.alert.entries}`, null);
+        return answer;
+      });
+  };
+
+  // The server's state may have been lost: what the store has is the first turn, taken before any handler is set.
+  const recalled = typeof input === 'string' && mutex.run(() => recall(book));
+  setHandler(messages.alertsQuery, () => book.book);
+  setHandler(
+    messages.observeUpdate,
+    (told) =>
+      mutex.run(async () => {
+        book.observe(told, now());
+        return settle(book, told.tick, told.window);
+      }),
+    valid(Findings),
+  );
+  setHandler(messages.acknowledgeUpdate, person(book.acknowledge), valid(Acknowledgement));
+  setHandler(messages.snoozeUpdate, person(book.snooze), valid(Snooze));
+  setHandler(messages.closeUpdate, person(book.close), valid(Acknowledgement));
+
+  await recalled;
+  show(book);
+  await condition(full);
+  await condition(() => allHandlersFinished() && !mutex.locked);
+  return continueAsNew<typeof alerts>(book.book, limit);
+}
+
+async function recall({ book }: AlertBook): Promise<void> {
+  Object.assign(book, await onBook.recallAlerts({ model: book.model }));
+}
+
+/** Writes down what has changed before anybody is told of it. @param occasion names the deliveries */
+async function settle(
+  book: AlertBook,
+  occasion: string,
+  window: Findings['window'] | null,
+): Promise<Observed> {
+  const { changes, touched } = book.taken();
+  show(book);
+  const at = new Date().toISOString();
+  const deliveries = deliveriesOf(book, changes, { occasion, window, at });
+  if (touched.size > 0) {
+    book.book.revision++;
+    await onBook.recordAlerts({
+      ...{ book: book.book, at },
+      alerts: [...touched].map(([{ id }, entries]) => ({
+        ...{ id, entries },
+        deliveries: deliveries.flatMap((one) => pendingOf(one, id)),
+      })),
+    });
+  }
+  for (const one of deliveries) await send(one);
+  const count = (change: string) => changes.filter((one) => one.change === change).length;
+  return { opened: count('opened') + count('reopened'), closed: count('closed'), open: book.active.length };
+}
+
+function show(book: AlertBook): void {
+  const { active, settings } = book;
+  const { model, untold } = book.book;
+  upsertSearchAttributes({
+    EsteiraModel: [model],
+    EsteiraStage: ['monitor'],
+    EsteiraState: ['waiting'],
+    EsteiraOutcome: [active.length > 0 ? 'alert' : 'quiet'],
+  });
+  const rows = active.map(
+    ({ id, state, severity, key, since, count, message }) =>
+      `| ${id} | ${state} | ${severity} | ${cell(key)} | ${since.slice(0, 16)} | ${count} | ${cell(message)} |`,
+  );
+  const lines = [
+    `### ${model}: ${active.length} open alert${active.length === 1 ? '' : 's'}`,
+    `owner **${settings.owner}**`,
+    ...(untold > 0 ? [`${untold} more were found than there is room for`] : []),
+    ...(rows.length > 0
+      ? ['', '| | state | severity | about | since | ticks | |', '|-|-|-|-|-|-|-|', ...rows.slice(0, 30)]
+      : []),
+  ];
+  setCurrentDetails(lines.join('\n'));
+}
+
+/** Names of columns may hold anything, and a table ends at a line or a bar. */
+const cell = (text: string): string => text.replaceAll(/[|\r\n]+/g, ' ').slice(0, 120);
