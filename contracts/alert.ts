@@ -4,7 +4,7 @@ import { z } from 'zod';
 /** What a tick looks at; each is judged, or is not for want of rows or labels. */
 export const AlertKind = z.enum([
   ...['drift', 'quality', 'prediction', 'silence'],
-  ...['service', 'data', 'fairness', 'forecast', 'concept'],
+  ...['service', 'data', 'fairness', 'forecast', 'concept', 'retrain'],
 ] as const);
 export type AlertKind = z.infer<typeof AlertKind>;
 

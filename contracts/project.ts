@@ -5,9 +5,9 @@
 import { z } from 'zod';
 import { AlertSettings } from './alert-settings.ts';
 import { Artifact, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
-import { Threshold } from './drift.ts';
 import { Imported } from './imported.ts';
-import { Budget, RetrainWindow } from './retrain.ts';
+import { Monitor } from './monitor-settings.ts';
+import { Retrain } from './retrain-settings.ts';
 import { Rollout } from './strategy.ts';
 import { Search, Trainer } from './training.ts';
 
@@ -159,96 +159,6 @@ export const Log = z.strictObject({
   pii: z.record(ColumnName, z.enum(['omit', 'hash'])).default({}),
 });
 export type Log = z.infer<typeof Log>;
-
-export const Monitor = z.strictObject({
-  every: Duration.default('1d'),
-  /** How late labels come; quality is judged on the window that lies this far back. */
-  labelDelay: Duration.default('1d'),
-  /** Fewer rows than this make no alarm. */
-  minRows: z.int().nonnegative().default(200),
-  /** The share of windows that may raise an alarm of drift although nothing has changed. */
-  alpha: z.number().gt(0).max(0.5).default(0.05),
-  /** Where set, the population stability index alone decides of every column, from here on. */
-  psi: z.number().positive().optional(),
-  /** The same for single columns. */
-  columns: z.record(ColumnName, z.strictObject({ psi: z.number().positive() })).default({}),
-  /** Any other statistic that alone decides, of all columns or of one. */
-  thresholds: z.array(Threshold).max(200).default([]),
-  /** What of the service is too much; unset: nobody is told. */
-  service: z
-    .strictObject({ errors: Ratio.default(0.01), p99Ms: z.number().positive().optional() })
-    .prefault({}),
-  /** Groups with fewer labelled rows do not count for gaps of fairness. */
-  minGroup: z.int().positive().default(50),
-  /** A gap between groups that is told once its interval lies above; unset: none is. */
-  maxGap: Ratio.optional(),
-  /** How far ahead a limit that will be crossed is told. */
-  horizon: Duration.default('30d'),
-  /** Short for a sink of `alerts`: to a webhook, unsigned. */
-  webhook: z.url().optional(),
-});
-export type Monitor = z.infer<typeof Monitor>;
-
-/** `22:00` */
-const ClockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as 22:00');
-export const weekdays = [
-  'sunday',
-  'monday',
-  'tuesday',
-  'wednesday',
-  'thursday',
-  'friday',
-  'saturday',
-] as const;
-const Weekday = z.enum(weekdays);
-
-/** Rules that ask for a new lifecycle. `cooldown` is measured in event time. */
-export const Retrain = z.strictObject({
-  rules: z
-    .array(
-      z.discriminatedUnion('on', [
-        z.strictObject({
-          on: z.literal('drift'),
-          /** A bar for the index; unset: what the monitor's rule says has drifted. */
-          psi: z.number().positive().optional(),
-          /** At least this many features over the bar. */
-          features: z.int().positive().default(1),
-        }),
-        z.strictObject({
-          on: z.literal('quality'),
-          metric: z.string().min(1),
-          /** Worse than at evaluation by more than this. */
-          worseBy: z.number().nonnegative(),
-        }),
-        /** A limit that a number is on its way to, reached in so many days. */
-        z.strictObject({ on: z.literal('forecast'), metric: z.string().min(1).optional(), within: Duration }),
-        z.strictObject({ on: z.literal('new-data'), rows: z.int().positive() }),
-        z.strictObject({ on: z.literal('every'), period: Duration }),
-        /** Another model, whose predictions are a column of this one's data, has another champion. */
-        z.strictObject({ on: z.literal('upstream'), model: ModelName }),
-      ]),
-    )
-    .max(20)
-    .default([]),
-  cooldown: Duration.default('1d'),
-  /** `suggest`: a rule that fires is recorded and told, and a person starts the run. */
-  mode: z.enum(['auto', 'suggest']).default('auto'),
-  /** How long the first reason waits for more. */
-  debounce: Duration.optional(),
-  /** UTC; a run that is due in them starts when they are over. */
-  quietHours: z
-    .array(z.strictObject({ from: ClockTime, until: ClockTime, days: z.array(Weekday).min(1).optional() }))
-    .max(20)
-    .default([]),
-  /** A month, UTC. */
-  budget: z.strictObject(Budget.shape).default({}),
-  window: RetrainWindow.default('sliding'),
-  /** `better`: on the same rows than the champion, in what the first gate is about. `gates`: the gates are enough. */
-  ship: z.enum(['better', 'gates']).default('better'),
-  /** So many in a row that shipped nothing; from then on each waits twice as long as the one before. */
-  fruitless: z.int().positive().default(2),
-});
-export type Retrain = z.infer<typeof Retrain>;
 
 export const Project = z.strictObject({
   model: ModelName,

@@ -2,8 +2,9 @@
 import type { Artifact } from './artifact.ts';
 import type { ProjectSetup } from './model.ts';
 import { durationMs } from './artifact.ts';
-import { weekdays } from './project.ts';
-import type { PinnedProject, Retrain } from './project.ts';
+import type { PinnedProject } from './project.ts';
+import { weekdays } from './retrain-settings.ts';
+import type { Retrain } from './retrain-settings.ts';
 import type { RetrainPolicy } from './retrain.ts';
 import { trafficOf } from './strategy.ts';
 import { trialsOf } from './training.ts';

@@ -3,7 +3,7 @@
  * lifecycle is in flight. Part of the workflow `model`, which holds the mutex around each call.
  */
 import { ParentClosePolicy, patched, sleep, startChild } from '@temporalio/workflow';
-import type { LifecyclePlan, Trigger } from '../contracts/lifecycle.ts';
+import type { LifecyclePlan } from '../contracts/lifecycle.ts';
 import type { Disposition, ModelState, Settled, TriggerRequest } from '../contracts/model.ts';
 import { isAlreadyStarted } from '../contracts/failures.ts';
 import { catchUp, merged } from './catch-up.ts';

@@ -4,7 +4,7 @@
  * A tick never retrains by itself: it tells the model entity what it found, which decides.
  */
 import { patched, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { MonitorOutcome, MonitorPlan } from '../contracts/monitor.ts';
+import type { MonitorOutcome, MonitorPlan, RetrainAnswer, TickSummary } from '../contracts/monitor.ts';
 import { onTick } from './stages.ts';
 
 /** @param plan without a window, the window ends at the moment the Schedule meant. */
@@ -19,10 +19,11 @@ export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
   // 0.5.0: alerts were posted once a tick, and a receiver that was down kept the tick from going on.
   const hasBook = patched('alert-book');
   if (!hasBook && tick.alerts.length > 0) await onTick.notify({ model, tick });
-  const [retrain] = await bothDone(
-    onTick.retrain({ model, tick }),
-    hasBook ? onTick.tellAlerts({ model, tick }) : undefined,
-  );
+  const asked = await settled(onTick.retrain({ model, tick }));
+  // What is found is told, whatever became of the rest.
+  if (hasBook) await onTick.tellAlerts({ model, tick: withRetraining(tick, asked) });
+  if (asked.status === 'rejected') throw asked.reason;
+  const retrain = asked.value;
   // 0.4.0: a day's files were left as replicas had written them.
   if (patched('compact-log')) await onTick.compact({ model, before: workflowInfo().startTime.toISOString() });
   const lines = [
@@ -38,10 +39,22 @@ export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
   return { tick, retrain, at: new Date().toISOString() };
 }
 
-/** Neither keeps the other from being done. @throws what the first of them threw, if any */
-async function bothDone<A, B>(one: Promise<A>, other: Promise<B> | undefined): Promise<[A, B | undefined]> {
-  await Promise.allSettled([one, other]);
-  return Promise.all([one, other]);
+async function settled<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([promise]);
+  return result;
+}
+
+/** That retraining is given up for a while is something to look at, until a trigger is answered otherwise. */
+function withRetraining(tick: TickSummary, asked: PromiseSettledResult<RetrainAnswer[]>): TickSummary {
+  if (asked.status === 'rejected' || asked.value.length === 0) return tick;
+  const givenUp = asked.value.flatMap(({ disposition }) =>
+    disposition.status === 'ignored' && disposition.code === 'back-off' ? [disposition.why] : [],
+  );
+  const alerts = givenUp
+    .slice(0, 1)
+    .map((message) => ({ kind: 'retrain' as const, key: 'retrain', message }));
+  const judged = tick.judged && [...tick.judged, 'retrain' as const];
+  return { ...tick, alerts: [...tick.alerts.slice(0, 99), ...alerts], ...(judged && { judged }) };
 }
 
 function scheduledWindow(everyMs: number): { from: string; until: string } {

@@ -10,6 +10,7 @@ import type { Project } from '../../contracts/project.ts';
 const usual: Record<AlertKind, Severity> = {
   ...{ quality: 'critical', service: 'critical', fairness: 'critical' },
   ...{ drift: 'warning', prediction: 'warning', concept: 'warning', data: 'warning', silence: 'warning' },
+  retrain: 'warning',
   forecast: 'info',
 };
 

@@ -81,9 +81,8 @@ async function look(
       withEngine: (use) => withEngine(deps, 'monitor', use),
     });
   }
-  const alert = { kind: 'silence', key: 'silence', message: `${model} serves no version` } as const;
   const nothing = { version: null, rows: 0, byVersion: {}, drift: [], quality: null };
-  return { model, window, ...nothing, alerts: [alert], judged: ['silence'] };
+  return { model, window, ...nothing, ...silence(`${model} serves no version`) };
 }
 
 const silence = (message: string): Pick<TickRecord, 'alerts' | 'judged'> => ({
