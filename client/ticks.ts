@@ -51,7 +51,8 @@ function seriesOf(ticks: readonly TickRecord[]): string[][] {
     if (values.every((value) => value === null)) return [];
     return [[name, sparkline(values), number(values.at(-1) ?? null), remark]];
   };
-  const metrics = [...new Set(ticks.flatMap(({ quality }) => Object.keys(quality?.reference ?? {})))];
+  const measured = new Set(ticks.flatMap(({ quality }) => Object.keys(quality?.reference ?? {})));
+  const metrics = metricsShown.filter((name) => measured.has(name));
   const { quality, service } = last;
   return [
     ...row('rows', ({ rows }) => rows, service ? `${number(service.rowsPerMinute)} a minute` : ''),
@@ -66,6 +67,9 @@ function seriesOf(ticks: readonly TickRecord[]): string[][] {
     ...(quality ? [] : [['quality', '', '', 'no labels yet for the window that should have them']]),
   ];
 }
+
+/** What says most of a model of its kind; the record has all. */
+const metricsShown = ['log_loss', 'roc_auc', 'accuracy', 'macro_f1', 'rmse', 'r2'];
 
 /** `0.47 to 0.50; 0.4812 at evaluation` */
 function rangeOf({ quality, forecasts }: TickRecord, name: string): string {

@@ -53,6 +53,7 @@ export async function buildPackage(
       (await watchOf(db, {
         ...{ prepared, dataset, pinned, foresight },
         paths: { reference: referencePath, dataset: rows },
+        score: async (columns) => deps.score(await store.localPath(onnx), signature, columns, folder),
       })),
   }));
   const made: Package = {

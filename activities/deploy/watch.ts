@@ -11,8 +11,11 @@ import type { PinnedProject } from '../../contracts/project.ts';
 import type { Signature } from '../../contracts/serving.ts';
 import type { Effects, Foresight, Watch } from '../../contracts/watch.ts';
 import { durationMs } from '../../contracts/artifact.ts';
+import { failedWith } from '../../contracts/failures.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
+import { predictionsBy } from './natural-predictions.ts';
+import type { ScoreRows } from './natural-predictions.ts';
 import { effectsOf } from '../monitor/effects.ts';
 import { compareSummaries } from '../monitor/comparison/fast.ts';
 import { summarise } from '../monitor/comparison/summarise.ts';
@@ -33,6 +36,7 @@ export interface Sources {
   foresight: Foresight;
   /** Files on this machine. */
   paths: { reference: string; dataset: readonly string[] };
+  score: ScoreRows;
 }
 
 export async function watchOf(db: DuckDb, sources: Sources): Promise<Watch> {
@@ -86,31 +90,69 @@ function valueSql({ name, kind }: TableColumn): string {
 
 async function naturalOf(
   db: DuckDb,
-  { dataset, pinned, paths }: Sources,
+  sources: Sources,
   columns: readonly TableColumn[],
   inputs: Summary,
 ): Promise<Watch['natural']> {
+  const { dataset, pinned, paths } = sources;
   const { every, minRows } = pinned.project.monitor;
   const many = Math.min(windowsAtMost, Math.floor(comparisonsAtMost / Math.max(1, columns.length)));
-  if (many < windowsAtLeast) return { windows: 0, floors: {} };
   const window = `CAST(floor(epoch_ms(${quoteIdentifier(dataset.time)}) / ${durationMs(every)}) AS BIGINT) AS "window"`;
-  const table = await tableOf(db, 'recent', parquet(paths.dataset), columns, [window]);
+  const from = `(SELECT *, ${window} FROM ${parquet(paths.dataset)})`;
   const windows = await db.rows<{ window: number; rows: number }>(
-    `SELECT "window", count(*) AS rows FROM recent GROUP BY ALL HAVING count(*) >= ${Math.max(1, minRows)}
+    `SELECT "window", count(*) AS rows FROM ${from} GROUP BY ALL HAVING count(*) >= ${Math.max(1, minRows)}
       ORDER BY "window" DESC LIMIT ${many}`,
   );
+  if (windows.length < windowsAtLeast) return { windows: 0, floors: {} };
+  const floors = [
+    ...(await inputFloors(db, from, windows, columns, inputs)),
+    // Nobody has asked it of these rows before: what it fails on is for its own gates to say.
+    ...(await predictionFloors(db, from, windows, sources).catch(unlessRefused)),
+  ];
+  return { windows: windows.length, floors: Object.fromEntries(floors) };
+}
+
+interface Found {
+  window: number;
+  rows: number;
+}
+
+async function inputFloors(
+  db: DuckDb,
+  from: string,
+  windows: readonly Found[],
+  columns: readonly TableColumn[],
+  inputs: Summary,
+): Promise<[string, Effects][]> {
+  const table = await tableOf(db, 'recent', from, columns, ['"window"']);
   const found: Compared[][] = [];
-  if (windows.length >= windowsAtLeast) {
-    for (const { window: at, rows } of windows) {
-      const from = `(SELECT * FROM ${table.from} WHERE "window" = ${at})`;
-      const current = await summarise(db, { ...table, rows, from }, columns, inputs);
-      found.push(columns.map(({ name }) => compareSummaries({ reference: inputs, current }, name)));
-    }
+  for (const { window, rows } of windows) {
+    const own = `(SELECT * FROM ${table.from} WHERE "window" = ${window})`;
+    const current = await summarise(db, { ...table, rows, from: own }, columns, inputs);
+    found.push(columns.map(({ name }) => compareSummaries({ reference: inputs, current }, name)));
   }
   await db.run('DROP TABLE recent');
-  if (found.length === 0) return { windows: 0, floors: {} };
-  const floors = columns.map(({ name }, i) => [name, usual(found.map((window) => window[i]!))] as const);
-  return { windows: found.length, floors: Object.fromEntries(floors) };
+  return columns.map(({ name }, i) => [name, usual(found.map((compared) => compared[i]!))]);
+}
+
+async function predictionFloors(
+  db: DuckDb,
+  from: string,
+  windows: readonly Found[],
+  { prepared, foresight, score }: Sources,
+): Promise<[string, Effects][]> {
+  const { prediction: like } = foresight;
+  const { signature } = prepared;
+  const numbers = windows.map(({ window }) => window);
+  const predicted = await predictionsBy(db, from, numbers, { signature, like }, score);
+  const reference = { ...predicted[0]!, rows: like.rows, columns: [like] };
+  const found = predicted.map((current) => compareSummaries({ reference, current }, like.name));
+  return [[like.name, usual(found)]];
+}
+
+function unlessRefused(error: unknown): [] {
+  if (failedWith(error, 'ModelRefused')) return [];
+  throw error;
 }
 
 /** Of each effect, what is beyond its mean by so many deviations. */

@@ -1,5 +1,5 @@
 /** What monitoring will need of the holdout: how predictions are spread, what they are worth, and which inputs they go by. */
-import type { SummaryColumn } from '../../contracts/drift.ts';
+import type { NumberColumn, SummaryColumn } from '../../contracts/drift.ts';
 import type { PreparedManifest } from '../../contracts/prepared.ts';
 import type { Foresight } from '../../contracts/watch.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
@@ -35,7 +35,7 @@ export async function foresightOf(
   };
 }
 
-function classCounts(name: string, classes: readonly string[], predicted: Uint32Array): SummaryColumn {
+export function classCounts(name: string, classes: readonly string[], predicted: Uint32Array): SummaryColumn {
   const counts = classes.map(() => 0);
   for (const k of predicted) counts[k]! += 1;
   const others = { rows: 0, values: 0 };
@@ -45,7 +45,13 @@ function classCounts(name: string, classes: readonly string[], predicted: Uint32
 /** What DuckDB takes at once. */
 const chunkRows = 2_048;
 
-async function numberCounts(db: DuckDb, name: string, values: Float32Array): Promise<SummaryColumn> {
+/** @param like bins are laid out as there */
+export async function numberCounts(
+  db: DuckDb,
+  name: string,
+  values: Float32Array,
+  like?: NumberColumn,
+): Promise<SummaryColumn> {
   await db.run('CREATE TABLE predicted (value FLOAT)');
   const appender = await db.appendFloats('predicted');
   for (let at = 0; at < values.length; at += chunkRows) appender.append(values.subarray(at, at + chunkRows));
@@ -55,7 +61,11 @@ async function numberCounts(db: DuckDb, name: string, values: Float32Array): Pro
     columns: [{ name: 'value', kind: 'number' as const }],
     from: '(SELECT value, rowid AS file_row_number FROM predicted)',
   };
-  const { columns } = await summarise(db, table, table.columns);
+  const model = like && {
+    ...{ summary: 'esteira/1' as const, source: name, rows: like.rows, skipped: [] },
+    columns: [{ ...like, name: 'value' }],
+  };
+  const { columns } = await summarise(db, table, table.columns, model);
   await db.run('DROP TABLE predicted');
   return { ...columns[0]!, name };
 }

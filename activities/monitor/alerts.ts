@@ -85,18 +85,20 @@ function isCertain({ intervals }: NonNullable<Seen['quality']>, metric: string, 
 
 /**
  * What was expected of the scores is not what came: the world has changed in a way that inputs do not show. One alert, of
- * the metric that the project has a gate for, if that is among them.
+ * the first metric that the project has a gate for; of any, if it has no gates.
  */
 function conceptAlerts({ quality }: Seen, { gates }: Project): Alert[] {
   const { intervals = {}, estimate, metrics } = quality!;
-  const apart = Object.entries(estimate!.metrics).filter(([metric, { low, high }]) => {
+  const hasGates = Object.keys(gates).length > 0;
+  const apart = Object.entries(estimate!.metrics).find(([metric, { low, high }]) => {
+    if (hasGates && gates[metric] === undefined) return false;
     const seen = intervals[metric];
     if (typeof seen?.low !== 'number' || typeof seen.high !== 'number') return false;
     return worseBy(metric, 0, 1) > 0 ? seen.low > high : seen.high < low;
   });
-  const [metric, expected] = apart.find(([name]) => gates[name] !== undefined) ?? apart[0] ?? [];
-  if (metric === undefined) return [];
-  const message = `${metric} is ${metrics[metric]!.toFixed(4)}, though by its own scores it should be ${expected!.value.toFixed(4)}: what it learned holds no longer`;
+  if (!apart) return [];
+  const [metric, expected] = apart;
+  const message = `${metric} is ${metrics[metric]!.toFixed(4)}, though by its own scores it should be ${expected.value.toFixed(4)}: what it learned holds no longer`;
   return [{ kind: 'concept', key: 'concept', severity: 'warning', message }];
 }
 
