@@ -1,5 +1,11 @@
 /** Drift and profiles as people read them, and the program that makes them. */
-import type { DriftProgram, DriftReport, ProfileReport, StreamReport } from '../contracts/drift.ts';
+import type {
+  DomainResult,
+  DriftProgram,
+  DriftReport,
+  ProfileReport,
+  StreamReport,
+} from '../contracts/drift.ts';
 import { start } from '../infra/start.mjs';
 import { counted, table } from './output.ts';
 
@@ -11,7 +17,15 @@ export async function driftProgram(): Promise<DriftProgram> {
   return program;
 }
 
-export function driftText({ reference, current, columns, skipped, mode, drifted }: DriftReport): string {
+export function driftText({
+  reference,
+  current,
+  columns,
+  skipped,
+  mode,
+  drifted,
+  domain,
+}: DriftReport): string {
   const rows = columns.map((column) => {
     const test = column.kind === 'number' ? column.ks : column.chi2;
     const distance = column.kind === 'number' ? column.wassersteinNormed : column.tvd;
@@ -31,8 +45,17 @@ export function driftText({ reference, current, columns, skipped, mode, drifted 
     table(head, rows),
     ...skipped.map(({ name, why }) => `${name} is left out: ${why}`),
     '',
+    ...(domain ? [domainText(domain)] : []),
     drifted ? `${many} of ${counted(columns.length, 'column')} drifted.` : 'No column drifted.',
   ].join('\n');
+}
+
+function domainText({ rocAuc, pValue, drifted, columns }: DomainResult): string {
+  const by = columns.slice(0, 3).map(({ name, share }) => `${name} (${percent(share)})`);
+  const what = drifted
+    ? `As a whole rows are told apart, most by ${by.join(', ')}`
+    : 'As a whole rows are not told apart';
+  return `${what}: area under the curve ${short(rocAuc)}, p ${short(pValue)}.`;
 }
 
 export function streamText({ path, column, detector, rows, nulls, detections }: StreamReport): string {

@@ -124,12 +124,24 @@ export interface Decision {
   pValue: number | null;
 }
 
+/** Whether a classifier tells rows of both sides apart. `columns`: what it goes by, shares of all that its splits gain. */
+export interface DomainResult {
+  rocAuc: number;
+  /** Of an area as large where nothing sets them apart. */
+  pValue: number;
+  drifted: boolean;
+  columns: { name: string; share: number }[];
+}
+
 export interface DriftReport {
   mode: 'exact' | 'fast';
   reference: { path: string; rows: number };
   current: { path: string; rows: number };
+  /** Any column, or the rows as a whole. */
   drifted: boolean;
   columns: (Compared & Decision)[];
+  /** Where it was asked for. */
+  domain?: DomainResult;
   /** Columns that have no statistic. */
   skipped: { name: string; why: string }[];
 }
@@ -180,6 +192,8 @@ export interface DriftProgram {
     current: string;
     columns?: string[];
     fast: boolean;
+    /** Also as a whole; not from summaries. */
+    domain?: boolean;
     /** The default rule's, if absent. */
     alpha?: number;
     thresholds?: Threshold[];

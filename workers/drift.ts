@@ -13,7 +13,7 @@ import { detectIn } from '../activities/monitor/comparison/stream.ts';
 import { summarise } from '../activities/monitor/comparison/summarise.ts';
 import { isSummary, readSummary } from '../activities/monitor/comparison/summary-file.ts';
 import { defaultRule } from '../activities/monitor/decide.ts';
-import { openTable } from '../activities/monitor/comparison/table.ts';
+import { openTable, TableFault } from '../activities/monitor/comparison/table.ts';
 import type { DriftProgram, Summary } from '../contracts/drift.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
 import type { DuckDb } from '../infra/duckdb.ts';
@@ -22,7 +22,7 @@ import type { DuckDb } from '../infra/duckdb.ts';
 const memory = '200MB';
 
 export const program: DriftProgram = {
-  drift: ({ reference, current, columns, fast, ...given }) =>
+  drift: ({ reference, current, columns, fast, domain, ...given }) =>
     withEngine(async (db, folder) => {
       const rule = { ...defaultRule, ...given };
       const summaries = { reference: await isSummary(reference), current: await isSummary(current) };
@@ -31,8 +31,12 @@ export const program: DriftProgram = {
           reference: await openTable(db, reference, folder),
           current: await openTable(db, current, folder),
         };
-        return compareTables(db, tables, columns, rule);
+        return compareTables(db, tables, columns, rule, domain);
       }
+      if (domain)
+        throw new TableFault(
+          'a summary has no rows to tell apart as a whole; give two tables, without --fast',
+        );
       const one = await summaryOf(db, reference, folder, { columns });
       const other = await summaryOf(db, current, folder, { columns, like: one.summary });
       const sides = { reference: one.summary, current: other.summary };

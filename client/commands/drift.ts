@@ -14,6 +14,7 @@ interface DriftOptions {
   current?: string;
   columns?: string[];
   fast?: boolean;
+  domain?: boolean;
   alpha?: number;
   threshold?: Threshold[];
   stream?: string;
@@ -46,6 +47,7 @@ export function addDriftCommands(program: Command): void {
       'this alone decides, of all columns or of one: psi=0.2, price:ks=0.01; repeatable',
       thresholdOf,
     )
+    .option('--domain', 'also as a whole: can a classifier tell rows of one file from those of the other?')
     .option('--stream <file>', 'instead: follow one column from row to row')
     .option('--column <name>', 'of the stream')
     .addOption(new Option('--detector <name>', 'of the stream').choices(detectors))
@@ -79,13 +81,22 @@ function thresholdOf(text: string, before: Threshold[] = []): Threshold[] {
 }
 
 async function compare(options: DriftOptions) {
-  const { reference, current, columns, fast = false, alpha, threshold: thresholds, json = false } = options;
+  const {
+    reference,
+    current,
+    columns,
+    fast = false,
+    domain,
+    alpha,
+    threshold: thresholds,
+    json = false,
+  } = options;
   if (reference === undefined || current === undefined)
     throw new Error('say what to compare: --reference FILE --current FILE, or --stream FILE --column NAME');
   const { driftProgram, driftText } = await import('../drift.ts');
   const program = await driftProgram();
   const report = await program.drift({
-    ...{ reference, current, fast, ...(columns && { columns }) },
+    ...{ reference, current, fast, ...(columns && { columns }), ...(domain && { domain }) },
     ...{ ...(alpha !== undefined && { alpha }), ...(thresholds && { thresholds }) },
   });
   say(json, report, driftText(report));

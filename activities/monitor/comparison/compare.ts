@@ -3,6 +3,7 @@ import type { Compared, DriftReport } from '../../../contracts/drift.ts';
 import type { DuckDb } from '../../../infra/duckdb.ts';
 import { decide, defaultRule } from '../decide.ts';
 import type { Rule } from '../decide.ts';
+import { classifyDomains, rowsAtLeast } from './domain-classifier.ts';
 import { compareExactly } from './exact.ts';
 import type { Matched } from './exact.ts';
 import { TableFault, unreadable } from './table.ts';
@@ -17,8 +18,18 @@ export async function compareTables(
   tables: Both<Table>,
   wanted?: readonly string[],
   rule = defaultRule,
+  asWhole = false,
 ): Promise<DriftReport> {
-  return reportOf('exact', tables, { wanted, rule }, (column) => compareExactly(db, tables, column));
+  const report = await reportOf('exact', tables, { wanted, rule }, (column) =>
+    compareExactly(db, tables, column),
+  );
+  if (!asWhole) return report;
+  const domain = await classifyDomains(db, tables, match(tables, wanted).matched, rule.alpha);
+  if (!domain)
+    throw new TableFault(
+      `to tell rows as a whole apart each side must have ${rowsAtLeast} of them, and a column`,
+    );
+  return { ...report, domain, drifted: report.drifted || domain.drifted };
 }
 
 /** @param compare of one column of both sides */
