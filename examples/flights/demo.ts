@@ -20,7 +20,7 @@ import type { LifecycleOutcome } from '../../contracts/lifecycle.ts';
 import type { Disposition } from '../../contracts/model.ts';
 import { readConfig } from '../../infra/config.ts';
 import { Summary } from './summary.ts';
-import { askAbout, label, pump, readDays, replay } from './traffic.ts';
+import { askAbout, label, nextDay, pump, readDays, replay, shipped } from './traffic.ts';
 import type { Flight } from './traffic.ts';
 
 const { values: options } = parseArgs({
@@ -214,15 +214,6 @@ async function confirmed(question: string): Promise<boolean> {
   return !/^n/i.test(answer.trim());
 }
 
-/** Waits until every answered prediction and label is in the store, where monitoring reads. */
-async function shipped(url: string): Promise<void> {
-  for (;;) {
-    const metrics = await (await fetch(`${url}/metrics`)).text();
-    if (/^esteira_serving_journals_waiting 0$/m.test(metrics)) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
 /** Ctrl-C in the middle stops the processes and ends; while everything is kept up, it is how to end. */
 function onInterrupt(stack: Stack): { asked: Promise<void>; keep(): void } {
   let kept = false;
@@ -237,9 +228,6 @@ function onInterrupt(stack: Stack): { asked: Promise<void>; keep(): void } {
 }
 
 const daysAtOnce = 3;
-const nextDay = (day: string): string =>
-  new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
-
 const exampleFlight: Flight = {
   flight_id: 'demo-1',
   date: '2001-02-01T17:30:00.000Z',

@@ -107,3 +107,15 @@ export function pump(url: string, flights: Flight[]): { stop(): Promise<void> } 
     },
   };
 }
+
+/** Waits until every answered prediction and label is in the store, where monitoring reads. */
+export async function shipped(url: string): Promise<void> {
+  for (;;) {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    if (/^esteira_serving_journals_waiting 0$/m.test(metrics)) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+export const nextDay = (day: string): string =>
+  new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
