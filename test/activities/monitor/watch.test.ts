@@ -191,3 +191,40 @@ test('errors of replicas are told once, in the window that they came in', async 
   assert.deepEqual([good.service?.requests, good.service?.errors], [1_000, 0]);
   assert.ok(good.judged!.includes('service') && !good.alerts.some(({ kind }) => kind === 'service'));
 });
+
+test('a tick that is made again sees labels that have come since, and twice is once', async () => {
+  const { monitor } = createMonitor({ ...bench.deps, post: async () => {} });
+  const day = (n: number) => new Date(Date.parse('2001-05-01') + n * 86_400_000).toISOString().slice(0, 10);
+  const look = { x: '0.5', probability: '0.5' };
+  await logDay(bench, day(0), look);
+  await logDay(bench, day(1), look);
+  // Labels of the first day that nobody had: half of them say otherwise now.
+  const window = dayWindow(day(1));
+  const first = await bench.run(monitor, { model: 'm', window });
+  await relabel(day(0));
+  const stands = await bench.run(monitor, { model: 'm', window });
+  assert.equal(stands.record.sha256, first.record.sha256, 'the first look stands');
+  const again = await bench.run(monitor, { model: 'm', window, again: true });
+  assert.equal(again.changed, true);
+  const record = await readJsonBlob(bench.store, again.record, TickRecord);
+  assert.equal(record.quality?.metrics['accuracy'], 1);
+  assert.equal(record.version, 1);
+  const twice = await bench.run(monitor, { model: 'm', window, again: true });
+  assert.deepEqual([twice.changed, twice.record.sha256], [false, again.record.sha256]);
+});
+
+/** What really happened was 1, it is known two days later. */
+async function relabel(day: string): Promise<void> {
+  const db = await bench.deps.openDuckDb(bench.folder);
+  const path = `${bench.folder}/late.parquet`;
+  await db.run(
+    `COPY (SELECT '${day}/' || i AS id, '1' AS label, TIMESTAMP '2001-06-01' AS time FROM range(500) t(i))
+      TO '${path}' (FORMAT parquet)`,
+  );
+  await db.close();
+  await bench.store.createFromFile(
+    'labels/m/2001-06-01/late.parquet',
+    path,
+    'application/vnd.apache.parquet',
+  );
+}
