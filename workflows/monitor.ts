@@ -4,6 +4,7 @@
  * A tick never retrains by itself: it tells the model entity what it found, which decides.
  */
 import { patched, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type { Window } from '../contracts/artifact.ts';
 import type { MonitorOutcome, MonitorPlan, RetrainAnswer, TickSummary } from '../contracts/monitor.ts';
 import { onTick } from './stages.ts';
 
@@ -24,8 +25,9 @@ export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
   if (hasBook) await onTick.tellAlerts({ model, tick: withRetraining(tick, asked) });
   if (asked.status === 'rejected') throw asked.reason;
   const retrain = asked.value;
-  // 0.4.0: a day's files were left as replicas had written them.
-  if (patched('compact-log')) await onTick.compact({ model, before: workflowInfo().startTime.toISOString() });
+  // 0.4.0: a day's files were left as replicas had written them. 0.5.0: they were looked through at every tick.
+  if (patched('compact-log') && (!patched('compact-daily') || endsADay(window)))
+    await onTick.compact({ model, before: workflowInfo().startTime.toISOString() });
   const lines = [
     `### ${model}: ${tick.rows} predictions, ${tick.alerts.length} alerts`,
     ...tick.alerts.map((alert) => `- **${alert.kind}** ${alert.message}`),
@@ -55,6 +57,11 @@ function withRetraining(tick: TickSummary, asked: PromiseSettledResult<RetrainAn
     .map((message) => ({ kind: 'retrain' as const, key: 'retrain', message }));
   const judged = tick.judged && [...tick.judged, 'retrain' as const];
   return { ...tick, alerts: [...tick.alerts.slice(0, 99), ...alerts], ...(judged && { judged }) };
+}
+
+/** It is the first to end in a day. */
+function endsADay({ from, until }: Window): boolean {
+  return from.slice(0, 10) < until.slice(0, 10);
 }
 
 function scheduledWindow(everyMs: number): { from: string; until: string } {

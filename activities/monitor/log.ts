@@ -16,28 +16,63 @@ export interface PredictionLog {
   count(window: Window): Promise<{ rows: number; byVersion: Record<string, number> }>;
 }
 
+/** Files of a log, on this machine. */
+export interface LogFiles {
+  predictions: string[];
+  labels: string[];
+}
+
 /**
- * Opens the views `predictions` and `labels` (one row an id, the last label that came). Labels may
- * come any time later, so all folders from the window's first day on are read.
- *
- * @returns undefined when no prediction was logged on those days
+ * Those that may hold predictions of these windows, and all labels that came since the first of them. Files lie in folders
+ * by the hour that their rows are of, those of days long over by the day, so little else is read.
  */
-export async function openLog(
-  store: Store,
-  db: DuckDb,
-  model: string,
-  window: Window,
-): Promise<PredictionLog | undefined> {
-  const first = window.from.slice(0, 10);
-  const predictions = await files(store, `predictions/${model}/`, first, window.until.slice(0, 10));
-  if (predictions.length === 0) return undefined;
+export async function findLog(store: Store, model: string, windows: readonly Window[]): Promise<LogFiles> {
+  const hours = new Set(windows.flatMap(hoursOf));
+  const days = new Set([...hours].map((hour) => hour.slice(0, 10)));
+  const prefix = `predictions/${model}/`;
+  const predictions: string[] = [];
+  for (const day of [...days].toSorted()) {
+    for await (const { key } of store.list(`${prefix}${day}/`)) {
+      const folder = key.slice(prefix.length, prefix.length + 13);
+      if (/\/\d\d$/.test(folder) && !hours.has(folder)) continue;
+      predictions.push(await logFile(store, key));
+      Context.current().heartbeat({ files: predictions.length });
+    }
+  }
+  const first = [...days].toSorted()[0]!;
+  return { predictions, labels: predictions.length > 0 ? await labelFiles(store, model, first) : [] };
+}
+
+const hourMs = 3_600_000;
+
+/** `2001-02-01/09`. One hour before, too: a call that was repeated is one prediction, that of its first answer. */
+function hoursOf({ from, until }: Window): string[] {
+  const [first, last] = [Math.floor(Date.parse(from) / hourMs) - 1, Math.ceil(Date.parse(until) / hourMs)];
+  return Array.from({ length: last - first }, (_, i) =>
+    new Date((first + i) * hourMs).toISOString().slice(0, 13).replace('T', '/'),
+  );
+}
+
+/** Labels may come any time later. Keys are `<prefix><yyyy-mm-dd>/…`, so days compare as text. */
+async function labelFiles(store: Store, model: string, first: string): Promise<string[]> {
+  const prefix = `labels/${model}/`;
+  const paths: string[] = [];
+  for await (const { key } of store.list(prefix)) {
+    if (key.slice(prefix.length, prefix.length + 10) < first) continue;
+    paths.push(await logFile(store, key));
+    Context.current().heartbeat({ files: paths.length });
+  }
+  return paths;
+}
+
+/** Opens the views `predictions` and `labels` (one row an id, the last label that came). @param files with predictions */
+export async function openLog(db: DuckDb, { predictions, labels }: LogFiles): Promise<PredictionLog> {
   // A caller that lost the answer and asked again under the same id made one prediction, logged twice; what was asked
   // beside it, for comparison only, nobody got.
   await db.run(
     `CREATE VIEW predictions AS SELECT DISTINCT ON (id) * FROM ${parquet(predictions)}
       WHERE coalesce(route, '') <> 'shadow' ORDER BY id, time`,
   );
-  const labels = await files(store, `labels/${model}/`, first, '9999-12-31');
   const source =
     labels.length > 0
       ? parquet(labels)
@@ -57,18 +92,6 @@ export async function openLog(
       return { rows, byVersion: Object.fromEntries(counted.map(({ version, n }) => [String(version), n])) };
     },
   };
-}
-
-/** Keys are `<prefix><yyyy-mm-dd>/…`, so days compare as text. */
-async function files(store: Store, prefix: string, first: string, last: string): Promise<string[]> {
-  const paths: string[] = [];
-  for await (const { key } of store.list(prefix)) {
-    const day = key.slice(prefix.length, prefix.length + 10);
-    if (day < first || day > last) continue;
-    paths.push(await logFile(store, key));
-    Context.current().heartbeat({ files: paths.length });
-  }
-  return paths;
 }
 
 /** A file that was listed may have become part of a larger one since: another try sees that one. */

@@ -16,11 +16,11 @@ import { compareWindow } from './compare-window.ts';
 import { driftOf } from './drift.ts';
 import { windowsAtMost } from './forecast.ts';
 import { liveChecks } from './live-checks.ts';
-import { openLog } from './log.ts';
+import { findLog, openLog } from './log.ts';
 import type { PredictionLog } from './log.ts';
 import { outlookOf } from './outlook.ts';
 import { estimatedNow, estimatorOf, qualityOf } from './quality.ts';
-import { countersOf, serviceOf } from './service.ts';
+import { countersOf, noTimes, serviceOf, timesOf } from './service.ts';
 
 export interface LookOptions {
   /** What the service had counted, of a window that is looked at again: counters have no past. */
@@ -35,36 +35,34 @@ export async function lookAt(
   { counted, withEngine }: LookOptions,
 ): Promise<TickRecord> {
   const { model, version, made, project } = champion;
+  const files = await findLog(store, model, [earlier(window, project), window]);
+  // A model that nobody asks costs next to nothing.
+  const { times, ...seen } =
+    files.predictions.length > 0
+      ? await withEngine(async (db) => judged(store, db, await openLog(db, files), { champion, window }))
+      : { rows: 0, byVersion: {}, drift: [], quality: null, times: noTimes };
   const [last] = await ticksBefore(store, model, window, 1);
-  const counters = counted?.counters ?? (await countersOf(store, model));
-  const seen = await withEngine(async (db) => {
-    const log = await openLog(store, db, model, { from: earlier(window, project).from, until: window.until });
-    const { rows, byVersion } = (await log?.count(window)) ?? { rows: 0, byVersion: {} };
-    const about = { model, window, version, rows, byVersion };
-    const before = last?.service?.counters ?? {};
-    const service = {
-      ...(await serviceOf(db, log, window, { rows, counters, before })),
-      ...errorsOf(counted),
-    };
-    if (!log) return { ...about, drift: [], quality: null, service };
-    return { ...about, ...(await judged(store, db, log, { champion, window, rows })), service };
+  const service = serviceOf(seen.rows, window, times, {
+    now: counted?.counters ?? (await countersOf(store, model)),
+    before: last?.service?.counters ?? {},
   });
-  const before = seen.quality ? await ticksBefore(store, model, window, windowsAtMost) : [];
-  const record = { ...seen, forecasts: outlookOf(seen, before, project) };
+  const past = seen.quality ? await ticksBefore(store, model, window, windowsAtMost) : [];
+  const record = {
+    ...{ model, window, version, ...seen },
+    service: counted ? { ...service, requests: counted.requests, errors: counted.errors } : service,
+    forecasts: outlookOf({ quality: seen.quality, version }, past, project),
+  };
   const alerts = alertsOf(record, made, project);
   return parse(TickRecord, { ...record, alerts, judged: judgedOf(record, project) });
 }
 
-const errorsOf = (counted: Service | undefined) =>
-  counted && { requests: counted.requests, errors: counted.errors };
-
 interface Asked {
   champion: Champion;
   window: Window;
-  rows: number;
 }
 
-async function judged(store: Store, db: DuckDb, log: PredictionLog, { champion, window, rows }: Asked) {
+async function judged(store: Store, db: DuckDb, log: PredictionLog, { champion, window }: Asked) {
+  const { rows, byVersion } = await log.count(window);
   const { version, made, project } = champion;
   const watch = made.watch && (await readJsonBlob(store, made.watch, Watch));
   const scorecard = watch && (await readJsonBlob(store, made.scorecard, Scorecard));
@@ -73,7 +71,9 @@ async function judged(store: Store, db: DuckDb, log: PredictionLog, { champion, 
   const beat = (doing: string) => Context.current().heartbeat({ doing });
   beat('quality');
   const quality = await qualityOf(db, log, earlier(window, project), asked);
-  if (rows === 0) return { drift: [], quality };
+  const times = rows > 0 ? await timesOf(db, log, window) : noTimes;
+  const about = { rows, byVersion, quality, times };
+  if (rows === 0) return { ...about, drift: [] };
   const estimate = await estimatedNow(db, log, window, asked);
   beat('drift');
   const { signature } = made;
@@ -84,7 +84,7 @@ async function judged(store: Store, db: DuckDb, log: PredictionLog, { champion, 
   const checks = await liveChecks(db, log, window, { signature, project, rows });
   const details = compared && (await putJsonBlob(store, compared.details));
   const usualFrom = watch?.natural.windows;
-  return { drift, quality, estimate, checks, ...(details && { details, usualFrom: usualFrom ?? 0 }) };
+  return { ...about, drift, estimate, checks, ...(details && { details, usualFrom: usualFrom ?? 0 }) };
 }
 
 /** Whose labels should have come by now. */

@@ -9,27 +9,29 @@ import type { PredictionLog } from './log.ts';
 
 type Counters = Service['counters'];
 
-/** @param before the counters of the tick before. Counters have no past: a window long over shows no errors. */
-export async function serviceOf(
-  db: DuckDb,
-  log: PredictionLog | undefined,
-  window: Window,
-  { rows, counters, before }: { rows: number; counters: Counters; before: Counters },
-): Promise<Service> {
-  const minutes = (Date.parse(window.until) - Date.parse(window.from)) / 60_000;
-  const times = log && rows > 0 ? await timesOf(db, log, window) : { latencyMs: null, queueMs: null };
-  let [requests, errors] = [0, 0];
-  for (const [replica, now] of Object.entries(counters)) {
-    const then = before[replica] ?? { requests: 0, errors: 0 };
-    // Less than before: another process bears its name.
-    const fresh = now.requests < then.requests ? { requests: 0, errors: 0 } : then;
-    requests += now.requests - fresh.requests;
-    errors += Math.max(0, now.errors - fresh.errors);
-  }
-  return { rows, rowsPerMinute: rows / minutes, ...times, requests, errors, counters };
+export type Times = Pick<Service, 'latencyMs' | 'queueMs'>;
+export const noTimes: Times = { latencyMs: null, queueMs: null };
+
+export interface Counted {
+  now: Counters;
+  /** Of the tick before: counters have no past, so a window long over shows no errors. */
+  before: Counters;
 }
 
-async function timesOf(db: DuckDb, log: PredictionLog, window: Window) {
+export function serviceOf(rows: number, window: Window, times: Times, { now, before }: Counted): Service {
+  const minutes = (Date.parse(window.until) - Date.parse(window.from)) / 60_000;
+  let [requests, errors] = [0, 0];
+  for (const [replica, current] of Object.entries(now)) {
+    const then = before[replica] ?? { requests: 0, errors: 0 };
+    // Less than before: another process bears its name.
+    const fresh = current.requests < then.requests ? { requests: 0, errors: 0 } : then;
+    requests += current.requests - fresh.requests;
+    errors += Math.max(0, current.errors - fresh.errors);
+  }
+  return { rows, rowsPerMinute: rows / minutes, ...times, requests, errors, counters: now };
+}
+
+export async function timesOf(db: DuckDb, log: PredictionLog, window: Window): Promise<Times> {
   const columns = await db.rows<{ column_name: string }>('DESCRIBE predictions');
   const has = (name: string) => columns.some((column) => column.column_name === name);
   const quantiles = (name: string) =>

@@ -72,7 +72,7 @@ test('the change began with the first of the loud windows before this one', asyn
     ['2001-02-07', loud],
     ['2001-02-08', loud],
   ] as const)
-    await createJson(bench.store, tickKey('m', dayWindow(day)), tick(day, change as Partial<TickRecord>));
+    await createJson(bench.store, tickKey('m', dayWindow(day)), tick(day, change));
   assert.equal(await changedSince(bench.store, 'm', tick('2001-02-09', loud)), dayWindow('2001-02-07').from);
   assert.equal(await changedSince(bench.store, 'm', tick('2001-02-07', loud)), dayWindow('2001-02-07').from);
   await bench.close();
