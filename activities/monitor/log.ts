@@ -65,12 +65,15 @@ async function labelFiles(store: Store, model: string, first: string): Promise<s
   return paths;
 }
 
-/** Opens the views `predictions` and `labels` (one row an id, the last label that came). @param files with predictions */
+/**
+ * Opens the table `predictions` and the view `labels` (one row an id, the last label that came). A dozen questions are asked
+ * of the predictions: their files are read once. @param files with predictions
+ */
 export async function openLog(db: DuckDb, { predictions, labels }: LogFiles): Promise<PredictionLog> {
   // A caller that lost the answer and asked again under the same id made one prediction, logged twice; what was asked
   // beside it, for comparison only, nobody got.
   await db.run(
-    `CREATE VIEW predictions AS SELECT DISTINCT ON (id) * FROM ${parquet(predictions)}
+    `CREATE TABLE predictions AS SELECT DISTINCT ON (id) * FROM ${parquet(predictions)}
       WHERE coalesce(route, '') <> 'shadow' ORDER BY id, time`,
   );
   const source =
