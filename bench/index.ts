@@ -24,6 +24,7 @@ import { search } from './search.ts';
 import { serving } from './serving.ts';
 import { start } from './start.ts';
 import { steps } from './steps.ts';
+import { ticks } from './ticks.ts';
 import { training } from './training.ts';
 
 /** Each is given an empty folder. */
@@ -41,6 +42,7 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   overhead,
   gpu,
   guard,
+  ticks,
   'drift-alarms': driftAlarms,
   flights,
 };

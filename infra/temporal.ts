@@ -136,7 +136,8 @@ export async function describe(client: Client, workflowId: string, runId?: strin
  */
 export async function scheduleMonitor(client: Client, model: string, everyMs: number): Promise<void> {
   const scheduleId = monitorScheduleId(model);
-  const spec = { intervals: [{ every: everyMs }], jitter: Math.min(30_000, everyMs / 10) };
+  // Models that are watched alike are not all watched at once.
+  const spec = { intervals: [{ every: everyMs }], jitter: Math.min(300_000, everyMs / 3) };
   const action = {
     type: 'startWorkflow' as const,
     workflowType: 'monitor',
