@@ -1,7 +1,15 @@
 /** Commands about what monitoring saw, and what asked for a lifecycle. */
+import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { say } from '../output.ts';
 import { instant, positiveWhole, withEsteira } from './session.ts';
+
+interface MonitorOptions {
+  windows: number;
+  until?: string;
+  html?: string;
+  json?: boolean;
+}
 
 interface TriggersOptions {
   why?: string;
@@ -24,12 +32,17 @@ export function addMonitorCommands(program: Command): void {
     .argument('<model>')
     .description('what monitoring saw: traffic, drift and quality, window by window')
     .option('--windows <n>', 'the newest so many', positiveWhole, 30)
+    .option('--until <moment>', 'the last of them; the newest, if absent', instant)
+    .option('--html <file>', 'a page with charts, and the last window whole')
     .option('--json', 'for machines')
-    .action((model: string, { windows, json = false }: { windows: number; json?: boolean }) =>
+    .action((model: string, { windows, until, html, json = false }: MonitorOptions) =>
       withEsteira(async ({ store }) => {
-        const { ticksOf, watchingText } = await import('../ticks.ts');
-        const watching = await ticksOf(store, model, windows);
-        say(json, watching, watchingText(watching));
+        const { detailsOf, ticksOf, watchingText } = await import('../monitoring/ticks.ts');
+        const watching = await ticksOf(store, model, windows, until);
+        if (html === undefined) return say(json, watching, watchingText(watching));
+        const { monitoringPage } = await import('../monitoring/page.ts');
+        await writeFile(html, await monitoringPage(watching, await detailsOf(store, watching)));
+        return say(json, { html }, html);
       }),
     );
   monitor

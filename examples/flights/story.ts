@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import type { Esteira } from '../../client/index.ts';
 import { openEsteira } from '../../client/session.ts';
 import { startStack } from '../../client/stack.ts';
-import { ticksOf } from '../../client/ticks.ts';
+import { ticksOf } from '../../client/monitoring/ticks.ts';
 import { alertList } from '../../client/alerts.ts';
 import type { TickRecord } from '../../contracts/monitor.ts';
 import { readConfig } from '../../infra/config.ts';

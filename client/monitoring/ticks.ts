@@ -1,10 +1,10 @@
 /** `esteira monitor`: a model's windows, one after the other, as a person reads them in a terminal. */
-import { TickRecord } from '../contracts/monitor.ts';
-import type { ColumnDrift } from '../contracts/monitor.ts';
-import { readJson } from '../infra/store/json.ts';
-import type { Store } from '../infra/store/store.ts';
-import { NotFound } from './errors.ts';
-import { table } from './output.ts';
+import { TickRecord, WindowDetails } from '../../contracts/monitor.ts';
+import type { ColumnDrift } from '../../contracts/monitor.ts';
+import { readJson, readJsonBlob } from '../../infra/store/json.ts';
+import type { Store } from '../../infra/store/store.ts';
+import { NotFound } from '../errors.ts';
+import { table } from '../output.ts';
 
 export interface Watching {
   model: string;
@@ -12,10 +12,11 @@ export interface Watching {
   ticks: TickRecord[];
 }
 
-/** The newest `many` windows. @throws NotFound when there is none */
-export async function ticksOf(store: Store, model: string, many: number): Promise<Watching> {
+/** The newest `many` windows that end at `until` or before. @throws NotFound when there is none */
+export async function ticksOf(store: Store, model: string, many: number, until = '9999'): Promise<Watching> {
+  const last = `monitor/${model}/${until.replaceAll(/[:.]/g, '-')}.json`;
   const keys: string[] = [];
-  for await (const { key } of store.list(`monitor/${model}/`)) keys.push(key);
+  for await (const { key } of store.list(`monitor/${model}/`)) if (key <= last) keys.push(key);
   const newest = keys.toSorted().slice(-many);
   const records = await Promise.all(newest.map((key) => readJson(store, key, TickRecord)));
   const ticks = records.flatMap((record) => record?.value ?? []);
@@ -23,6 +24,12 @@ export async function ticksOf(store: Store, model: string, many: number): Promis
   throw new NotFound(
     `${model} was not monitored yet; its windows begin when a version serves, one every \`monitor.every\``,
   );
+}
+
+/** What the last window's record leaves out: undefined for versions made before 0.5.0, and for windows without rows. */
+export async function detailsOf(store: Store, { ticks }: Watching): Promise<WindowDetails | undefined> {
+  const { details } = ticks.at(-1)!;
+  return details && readJsonBlob(store, details, WindowDetails);
 }
 
 export function watchingText({ model, ticks }: Watching): string {
@@ -69,7 +76,7 @@ function seriesOf(ticks: readonly TickRecord[]): string[][] {
 }
 
 /** What says most of a model of its kind; the record has all. */
-const metricsShown = ['log_loss', 'roc_auc', 'accuracy', 'macro_f1', 'rmse', 'r2'];
+export const metricsShown = ['log_loss', 'roc_auc', 'accuracy', 'macro_f1', 'rmse', 'r2'];
 
 /** `0.47 to 0.50; 0.4812 at evaluation` */
 function rangeOf({ quality, forecasts }: TickRecord, name: string): string {
