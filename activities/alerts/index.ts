@@ -46,14 +46,14 @@ export function createAlerts(deps: AlertDeps): AlertActivities {
     async recordAlerts(writing) {
       const { model, settings } = writing.book;
       const isLogged = !settings || settings.sinks.some(({ to }) => to === 'log');
-      for (const { alert, entries } of await writeBook(store, writing)) {
-        for (const { what, by, detail } of isLogged ? entries : [])
-          log.warn(
-            { model, alert: alert.id, key: alert.key, severity: alert.severity, by },
-            `${what}: ${detail}`,
-          );
+      const written = await writeBook(store, writing);
+      if ('ahead' in written) return written.ahead;
+      for (const { alert, entries } of isLogged ? written.lines : []) {
+        const about = { model, alert: alert.id, key: alert.key, severity: alert.severity };
+        for (const { what, by, detail } of entries) log.warn({ ...about, by }, `${what}: ${detail}`);
       }
       await failpoint('alerts:recorded');
+      return null;
     },
     async deliver(input) {
       const delivery = parse(Delivery, input);

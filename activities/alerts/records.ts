@@ -22,15 +22,18 @@ export async function readBook(store: Store, model: string): Promise<Book | null
   return (await readJson(store, bookKey(model), Book))?.value ?? null;
 }
 
-/** @returns the lines that were not written before, by alert */
-export async function writeBook(
-  store: Store,
-  { book, alerts }: BookWriting,
-): Promise<{ alert: BookAlert; entries: AlertEntry[] }[]> {
+/** What was written: lines that were not there before, by alert; or the book that is ahead, and nothing was. */
+export type Written = { lines: { alert: BookAlert; entries: AlertEntry[] }[] } | { ahead: Book };
+
+export async function writeBook(store: Store, { book, alerts }: BookWriting): Promise<Written> {
   // First: whoever begins anew from it must not give a number again.
-  await change(store, bookKey(book.model), Book, (old) =>
-    old && old.revision >= book.revision ? old : book,
-  );
+  let ahead: Book | undefined;
+  await change(store, bookKey(book.model), Book, (old) => {
+    const isBehind = old !== undefined && old.revision >= book.revision;
+    if (isBehind && canonicalJson(old) !== canonicalJson(book)) ahead = old;
+    return isBehind ? old : book;
+  });
+  if (ahead) return { ahead };
   await failpoint('alerts:book');
   const written: { alert: BookAlert; entries: AlertEntry[] }[] = [];
   for (const { id, entries, deliveries } of alerts) {
@@ -43,7 +46,7 @@ export async function writeBook(
     });
     written.push({ alert, entries: entries.filter(({ n }) => !before.some((one) => one.n === n)) });
   }
-  return written;
+  return { lines: written };
 }
 
 /** Every alert that a delivery is about, with how the delivery ended. */

@@ -182,7 +182,7 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     notify: async () => {},
     tellAlerts: async () => ({ opened: 0, closed: 0, open: 0 }),
     recallAlerts: async () => null,
-    recordAlerts: async () => {},
+    recordAlerts: async () => null,
     deliver: async () => ({ answer: '204' }),
     recordDelivery: async () => {},
     retrain: async () => [],
