@@ -187,10 +187,37 @@ test('a server that has lost it: the store has the book, and no number is given 
     await town.quiet();
   }));
 
+test('a book that an operator resets to its middle finds itself again, and tells nobody twice', () =>
+  town.withWorker(async () => {
+    await town.tick(11, [drift('late'), drift('reset-1')]);
+    await town.tick(12, [drift('late'), drift('reset-2')]);
+    await town.quiet();
+    town.receiver.got.splice(0);
+    const before = await town.book();
+    const { client } = town.world.env;
+    const handle = client.workflow.getHandle(alertsWorkflowId('m'));
+    const { events = [] } = await handle.fetchHistory();
+    const tasks = (events ?? []).filter(({ workflowTaskCompletedEventAttributes: done }) => done);
+    await client.workflowService.resetWorkflowExecution({
+      ...{ namespace: 'default', reason: 'drill', requestId: crypto.randomUUID() },
+      workflowExecution: { workflowId: handle.workflowId, runId: (await handle.describe()).runId },
+      workflowTaskFinishEventId: tasks[Math.floor(tasks.length / 2)]!.eventId!,
+    });
+    await town.tick(13, [drift('late'), drift('reset-3')]);
+    const { alerts: open, nextId, revision } = await town.book();
+    assert.equal(nextId, before.nextId + 1);
+    assert(revision > before.revision);
+    assert.deepEqual(
+      open.filter(({ state }) => state !== 'closed').map(({ key }) => key),
+      ['drift/late', 'drift/reset-3'],
+    );
+    assert.deepEqual((await received())['/all'], ['opened drift/reset-3, closed drift/reset-2']);
+  }));
+
 test('a tick of before 0.5.0 says neither what it is about nor what it judged: one alert a kind, closed by none', () =>
   town.withWorker(
     async () => {
-      await town.tick(10);
+      await town.tick(14);
       const { key, state } = await town.record('quality');
       assert.deepEqual([key, state], ['quality', 'open']);
       await town.quiet();
