@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { WithStartWorkflowOperation } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Findings } from '../../contracts/alerts.ts';
 import { alertsWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { changeAlert } from '../../client/alerts.ts';
@@ -145,6 +146,18 @@ test('410 is for good, and is on record; Retry-After is waited for', () =>
     assert(Date.now() - since >= 2_000);
     town.receiver.got.splice(0);
   }));
+
+test('a book that cannot be told keeps nobody from retraining', () => {
+  let asked = 0;
+  const lost = ApplicationFailure.nonRetryable('no book', 'Lost');
+  return town.withWorker(
+    () => assert.rejects(town.tick(8, [drift('untold')])).then(() => assert.equal(asked, 1)),
+    {
+      tellAlerts: () => Promise.reject(lost),
+      retrain: () => Promise.resolve((asked++, [])),
+    },
+  );
+});
 
 test('its life goes on as new: what is open, what was told, who has closed what', async () => {
   const { client } = town.world.env;
