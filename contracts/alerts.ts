@@ -212,6 +212,12 @@ export interface AlertActivities {
   recallAlerts(input: { model: string }): Promise<Book | null>;
   /** @returns the store's book where that is ahead of this one; nothing is written then */
   recordAlerts(writing: BookWriting): Promise<Book | null>;
+  /**
+   * For a book that begins anew, or finds itself in the past: starts what was written down and not started.
+   *
+   * @returns how many were
+   */
+  resumeDeliveries(input: { model: string }): Promise<number>;
   /** One try. @throws `DeliveryRefused` when no other try would end better */
   deliver(delivery: Delivery): Promise<{ answer: string }>;
   recordDelivery(input: { delivery: Delivery; state: 'delivered' | 'failed'; detail: string }): Promise<void>;

@@ -78,8 +78,15 @@ export async function alerts(input: string | Book, limit = eventsAtMost): Promis
   return continueAsNew<typeof alerts>(book.book, limit);
 }
 
-async function recall({ book }: AlertBook): Promise<void> {
-  Object.assign(book, await onBook.recallAlerts({ model: book.model }));
+/** @param found what the store has. Whoever wrote it may have been ended before everybody was told. */
+async function goOnFrom({ book }: AlertBook, found: Book): Promise<void> {
+  Object.assign(book, found);
+  await onBook.resumeDeliveries({ model: book.model });
+}
+
+async function recall(book: AlertBook): Promise<void> {
+  const found = await onBook.recallAlerts({ model: book.book.model });
+  if (found) await goOnFrom(book, found);
 }
 
 /** The same entry written again sends under the same id. */
@@ -103,7 +110,7 @@ async function turn<T>(
     const deliveries = deliveriesOf(book, changes, { occasion: occasion(answer), window, at });
     const ahead = touched.size > 0 && (await record(book, touched, deliveries));
     if (ahead) {
-      Object.assign(book.book, ahead);
+      await goOnFrom(book, ahead);
       continue;
     }
     show(book);

@@ -10,7 +10,7 @@ import { failpoint } from '../../infra/failpoint.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { championOf } from '../monitor/index.ts';
 import { findingsOf, settingsOf } from './findings.ts';
-import { readBook, settleDelivery, writeBook } from './records.ts';
+import { pendingDeliveries, readBook, settleDelivery, writeBook } from './records.ts';
 import { sendTo } from './send.ts';
 import type { SendDeps } from './send.ts';
 
@@ -25,6 +25,8 @@ export interface AlertDeps extends SendDeps {
       message: AlertUpdates[K][0],
       updateId: string,
     ): Promise<AlertUpdates[K][1]>;
+    /** Starts the message's workflow. @returns whether it was not there before */
+    start(delivery: Delivery): Promise<boolean>;
   };
 }
 
@@ -54,6 +56,11 @@ export function createAlerts(deps: AlertDeps): AlertActivities {
       }
       await failpoint('alerts:recorded');
       return null;
+    },
+    async resumeDeliveries({ model }) {
+      let started = 0;
+      for (const one of await pendingDeliveries(store, model)) if (await deps.books.start(one)) started++;
+      return started;
     },
     async deliver(input) {
       const delivery = parse(Delivery, input);

@@ -1,6 +1,8 @@
 /** An error at every place where alerts can be cut short: nothing is lost, nothing is told or counted twice. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { createAlerts } from '../../activities/alerts/index.ts';
+import { alertsWorkflowId } from '../../contracts/search.ts';
 import { failpoints } from '../../infra/faults.ts';
 import { armFailpoints } from '../../infra/failpoint.ts';
 import { drift, openAlerted } from '../support/alerted.ts';
@@ -57,10 +59,28 @@ points.forEach((point, i) => {
     }));
 });
 
+test('a book that is ended after it has written, and before it has told anybody, is told for by the next', () =>
+  town.withWorker(
+    async () => {
+      await town.tick(15, [drift('cut')]);
+      await town.quiet();
+      assert.deepEqual(told(), ['opened drift/cut']);
+      assert.equal((await town.record('drift/cut')).deliveries[0]!.state, 'delivered');
+    },
+    {
+      async recordAlerts(writing) {
+        const ahead = await createAlerts(town.deps).recordAlerts(writing);
+        const handle = town.world.env.client.workflow.getHandle(alertsWorkflowId('m'));
+        if (writing.alerts.some(({ entries }) => entries.length > 0)) await handle.terminate('a drill');
+        return ahead;
+      },
+    },
+  ));
+
 test('a worker that goes while a receiver is down leaves it to the next', async () => {
   town.receiver.replies.push(...Array.from({ length: 3 }, () => ({ status: 503 })));
   await town.withWorker(async () => {
-    await town.tick(20, [drift('handed-on')]);
+    await town.tick(20, [drift('cut'), drift('handed-on')]);
     await until(() => town.receiver.got.length > 0);
   });
   await town.withWorker(() => town.quiet());
@@ -73,7 +93,7 @@ test('a store that is away for a while delays, and loses nothing', async () => {
   let failures = 3;
   store.swap = (...args) => (failures-- > 0 ? Promise.reject(new Error('away')) : swap.apply(store, args));
   await town.withWorker(async () => {
-    await town.tick(21, [drift('handed-on'), drift('waited')]);
+    await town.tick(21, [drift('cut'), drift('handed-on'), drift('waited')]);
     await town.quiet();
   });
   store.swap = swap;

@@ -183,6 +183,7 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     tellAlerts: async () => ({ opened: 0, closed: 0, open: 0 }),
     recallAlerts: async () => null,
     recordAlerts: async () => null,
+    resumeDeliveries: async () => 0,
     deliver: async () => ({ answer: '204' }),
     recordDelivery: async () => {},
     retrain: async () => [],
