@@ -32,7 +32,8 @@ export function alertText(record: AlertRecord): string {
   const { model, id, key, severity, message, owner, runbook, since, last, count, reopened } = record;
   const again = reopened > 0 ? `, came back ${counted(reopened, 'time')}` : '';
   const history = record.history.map(({ at, what, by, detail }) => [moment(at), what, by, detail]);
-  const sent = record.deliveries.map(({ at, sink, change, state, detail }) => [
+  const inTime = record.deliveries.toSorted((a, b) => a.at.localeCompare(b.at));
+  const sent = inTime.map(({ at, sink, change, state, detail }) => [
     ...[moment(at), sink, change, state, detail],
   ]);
   return [

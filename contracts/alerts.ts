@@ -203,7 +203,6 @@ export interface AlertUpdates {
 export interface BookWriting {
   book: Book;
   alerts: { id: number; entries: AlertEntry[]; deliveries: AlertDelivery[] }[];
-  at: string;
 }
 
 export interface AlertActivities {
@@ -211,7 +210,14 @@ export interface AlertActivities {
   tellAlerts(input: { model: string; tick: TickSummary }): Promise<Observed>;
   /** For the book alone: what the store has of it. */
   recallAlerts(input: { model: string }): Promise<Book | null>;
-  recordAlerts(writing: BookWriting): Promise<void>;
+  /** @returns the store's book where that is ahead of this one; nothing is written then */
+  recordAlerts(writing: BookWriting): Promise<Book | null>;
+  /**
+   * For a book that begins anew, or finds itself in the past: starts what was written down and not started.
+   *
+   * @returns how many were
+   */
+  resumeDeliveries(input: { model: string }): Promise<number>;
   /** One try. @throws `DeliveryRefused` when no other try would end better */
   deliver(delivery: Delivery): Promise<{ answer: string }>;
   recordDelivery(input: { delivery: Delivery; state: 'delivered' | 'failed'; detail: string }): Promise<void>;

@@ -9,7 +9,8 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Logger } from './log.ts';
-import { bookStart, describe, modelStart } from './temporal.ts';
+import { bookStart } from './alert-books.ts';
+import { describe, modelStart } from './temporal.ts';
 
 /** Some 40 s of trying: a worker that is out of memory, or a bad deployment that is taken back, mends itself before. */
 const patientTries = 8;

@@ -10,12 +10,11 @@ import {
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ScheduleAlreadyRunning } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
-import type { AlertUpdates } from '../contracts/alerts.ts';
 import { Artifact } from '../contracts/artifact.ts';
 import { Trigger } from '../contracts/lifecycle.ts';
 import { rootFailure } from '../contracts/failures.ts';
 import type { ModelUpdates } from '../contracts/model.ts';
-import { alertsWorkflowId, modelWorkflowId, monitorScheduleId, taskQueues } from '../contracts/search.ts';
+import { modelWorkflowId, monitorScheduleId, taskQueues } from '../contracts/search.ts';
 import type { Config } from './config.ts';
 
 export async function connect(config: Config): Promise<Client> {
@@ -48,14 +47,6 @@ export function modelStart(model: string) {
   };
 }
 
-/** How a model's book of alerts begins; one that lives is left as it is. */
-export function bookStart(model: string) {
-  return {
-    ...{ workflowId: alertsWorkflowId(model), taskQueue: taskQueues.cpu, args: [model] as [string] },
-    ...{ workflowIdConflictPolicy: 'USE_EXISTING' as const, staticSummary: `alerts of ${model}` },
-  };
-}
-
 /** Updates of model entities, for activities and the client. One that was terminated is brought back: it recalls itself. */
 export function modelsOf(client: Client) {
   return {
@@ -69,25 +60,11 @@ export function modelsOf(client: Client) {
   };
 }
 
-/** A book that does not answer for so long is asked again by whoever asks. */
-const bookPatienceMs = 60_000;
+/** The server's word for an entity that was ended before it had answered: the next one will. */
+const ended = 'AcceptedUpdateCompletedWorkflow';
 
-/** Updates of books of alerts, as of models. */
-export function booksOf(client: Client) {
-  return {
-    update: <K extends keyof AlertUpdates>(
-      model: string,
-      name: K,
-      message: AlertUpdates[K][0],
-      updateId: string,
-    ): Promise<AlertUpdates[K][1]> =>
-      client.withDeadline(Date.now() + bookPatienceMs, () =>
-        tell(client, new WithStartWorkflowOperation('alerts', bookStart(model)), { name, message, updateId }),
-      ),
-  };
-}
-
-async function tell<T>(
+/** Sends an update, and starts the entity if need be. */
+export async function tell<T>(
   client: Client,
   startWorkflowOperation: WithStartWorkflowOperation<Workflow>,
   { name, message, updateId }: { name: string; message: unknown; updateId: string },
@@ -99,7 +76,7 @@ async function tell<T>(
   } catch (error) {
     // The same update id would get the same failure for ever: what no retry can mend must say so here.
     const failure = updateFailure(error);
-    throw failure?.nonRetryable ? failure : error;
+    throw failure?.nonRetryable && failure.type !== ended ? failure : error;
   }
 }
 

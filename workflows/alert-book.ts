@@ -16,12 +16,14 @@ import type {
   BookSettings,
   Finding,
   Findings,
+  Observed,
   Snooze,
 } from '../contracts/alerts.ts';
 import { Severity } from '../contracts/alert.ts';
 
 /** Told ticks that are remembered: beyond them a tick is late, and counts at most. */
 const ticksAtMost = 200;
+const closedAtMost = 50;
 /** More quiet ticks than this for flapping would keep what is over open for ever. */
 const flapsAtMost = 10;
 const dayMs = 86_400_000;
@@ -64,9 +66,9 @@ export class AlertBook {
     return turn;
   }
 
-  observe(told: Findings, now: string): void {
+  observe(told: Findings, now: string): Observed {
     const { book } = this;
-    if (book.ticks.includes(told.tick)) return;
+    if (book.ticks.includes(told.tick)) return this.#observed();
     book.ticks = [...book.ticks, told.tick].slice(-ticksAtMost);
     book.settings = told.settings ?? book.settings;
     const { from, until } = told.window;
@@ -83,11 +85,18 @@ export class AlertBook {
     const judged = [...told.judged, ...fresh.map(({ kind }) => kind)].filter(isNew);
     for (const kind of judged) book.judgedUntil[kind] = until;
     this.#forget(until);
+    return this.#observed();
+  }
+
+  #observed(): Observed {
+    const count = (...names: string[]) =>
+      this.#turn.changes.filter(({ change }) => names.includes(change)).length;
+    return { opened: count('opened', 'reopened'), closed: count('closed'), open: this.active.length };
   }
 
   acknowledge({ alert: name, by, reason }: Acknowledgement, now: string): AlertAnswer {
     return this.#change(name, (alert) => {
-      Object.assign(alert, { state: 'acknowledged', snoozedUntil: null, by, reason });
+      Object.assign(alert, { state: 'acknowledged', snoozedUntil: null, by, reason: short(reason) });
       this.#note(alert, 'acknowledged', { by, at: now, detail: reason });
     });
   }
@@ -96,7 +105,7 @@ export class AlertBook {
     if (!isAfter(until, now))
       return { accepted: false, code: 'past', detail: `${until} is over; it is ${now}` };
     return this.#change(name, (alert) => {
-      Object.assign(alert, { state: 'snoozed', snoozedUntil: until, by, reason });
+      Object.assign(alert, { state: 'snoozed', snoozedUntil: until, by, reason: short(reason) });
       this.#note(alert, 'snoozed', { by, at: now, detail: `until ${until}: ${reason}` });
     });
   }
@@ -104,7 +113,7 @@ export class AlertBook {
   close({ alert: name, by, reason }: Acknowledgement, now: string): AlertAnswer {
     return this.#change(name, (alert) => {
       const closedAt = this.book.judgedUntil[alert.kind] ?? alert.last;
-      Object.assign(alert, { hushed: true, by, reason });
+      Object.assign(alert, { hushed: true, by, reason: short(reason) });
       this.#close(alert, closedAt, { by, at: now, detail: reason });
     });
   }
@@ -222,11 +231,14 @@ export class AlertBook {
   #forget(until: string): void {
     const closed = this.book.alerts.filter(({ state }) => state === 'closed');
     const kept = new Set(
-      closed.filter((one) => one.hushed || this.#isRecent(one, until)).slice(-alertsAtMost),
+      closed.filter((one) => one.hushed || this.#isRecent(one, until)).slice(-closedAtMost),
     );
     this.book.alerts = this.book.alerts.filter((one) => one.state !== 'closed' || kept.has(one));
   }
 }
+
+/** The whole of it is in the alert's history. */
+const short = (reason: string): string => reason.slice(0, 200);
 
 export const rank = (severity: Severity): number => Severity.options.indexOf(severity);
 

@@ -16,9 +16,10 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { Acknowledgement, Findings, Snooze } from '../contracts/alerts.ts';
-import type { AlertAnswer, Book, Observed } from '../contracts/alerts.ts';
+import type { AlertAnswer, Book, Delivery } from '../contracts/alerts.ts';
 import { parse } from '../contracts/failures.ts';
 import { AlertBook } from './alert-book.ts';
+import type { Turn } from './alert-book.ts';
 import { deliveriesOf, pendingOf, send } from './alert-deliveries.ts';
 import * as messages from './messages.ts';
 import { Mutex } from './mutex.ts';
@@ -45,15 +46,10 @@ export async function alerts(input: string | Book, limit = eventsAtMost): Promis
         throw ApplicationFailure.retryable('this run ends; ask again', 'ContinuesAsNew');
     },
   });
-  const now = () => new Date().toISOString();
-  const person = <T>(act: (order: T, now: string) => AlertAnswer) => {
-    return (order: T) =>
-      mutex.run(async () => {
-        const answer = act.call(book, order, now());
-        if (answer.accepted) await settle(book, `${answer.alert.id}-${answer.alert.entries}`, null);
-        return answer;
-      });
-  };
+  const person =
+    <T>(act: (order: T, now: string) => AlertAnswer) =>
+    (order: T) =>
+      mutex.run(() => turn(book, (now) => act.call(book, order, now), occasionOf, null));
 
   // The server's state may have been lost: what the store has is the first turn, taken before any handler is set.
   const recalled = typeof input === 'string' && mutex.run(() => recall(book));
@@ -61,10 +57,14 @@ export async function alerts(input: string | Book, limit = eventsAtMost): Promis
   setHandler(
     messages.observeUpdate,
     (told) =>
-      mutex.run(async () => {
-        book.observe(told, now());
-        return settle(book, told.tick, told.window);
-      }),
+      mutex.run(() =>
+        turn(
+          book,
+          (now) => book.observe(told, now),
+          () => told.tick,
+          told.window,
+        ),
+      ),
     valid(Findings),
   );
   setHandler(messages.acknowledgeUpdate, person(book.acknowledge), valid(Acknowledgement));
@@ -78,33 +78,57 @@ export async function alerts(input: string | Book, limit = eventsAtMost): Promis
   return continueAsNew<typeof alerts>(book.book, limit);
 }
 
-async function recall({ book }: AlertBook): Promise<void> {
-  Object.assign(book, await onBook.recallAlerts({ model: book.model }));
+/** @param found what the store has. Whoever wrote it may have been ended before everybody was told. */
+async function goOnFrom({ book }: AlertBook, found: Book): Promise<void> {
+  Object.assign(book, found);
+  await onBook.resumeDeliveries({ model: book.model });
 }
 
-/** Writes down what has changed before anybody is told of it. @param occasion names the deliveries */
-async function settle(
+async function recall(book: AlertBook): Promise<void> {
+  const found = await onBook.recallAlerts({ model: book.book.model });
+  if (found) await goOnFrom(book, found);
+}
+
+/** The same entry written again sends under the same id. */
+const occasionOf = (answer: AlertAnswer): string =>
+  answer.accepted ? `${answer.alert.id}-${answer.alert.entries}` : 'refused';
+
+/**
+ * One message: what it changes is written down before anybody is told of it. A run that was reset lives in the past, and
+ * notices by the store, which is ahead: then it goes on from there.
+ */
+async function turn<T>(
   book: AlertBook,
-  occasion: string,
+  act: (now: string) => T,
+  occasion: (answer: T) => string,
   window: Findings['window'] | null,
-): Promise<Observed> {
-  const { changes, touched } = book.taken();
-  show(book);
-  const at = new Date().toISOString();
-  const deliveries = deliveriesOf(book, changes, { occasion, window, at });
-  if (touched.size > 0) {
-    book.book.revision++;
-    await onBook.recordAlerts({
-      ...{ book: book.book, at },
-      alerts: [...touched].map(([{ id }, entries]) => ({
-        ...{ id, entries },
-        deliveries: deliveries.flatMap((one) => pendingOf(one, id)),
-      })),
-    });
+): Promise<T> {
+  for (;;) {
+    const at = new Date().toISOString();
+    const answer = act(at);
+    const { changes, touched } = book.taken();
+    const deliveries = deliveriesOf(book, changes, { occasion: occasion(answer), window, at });
+    const ahead = touched.size > 0 && (await record(book, touched, deliveries));
+    if (ahead) {
+      await goOnFrom(book, ahead);
+      continue;
+    }
+    show(book);
+    for (const one of deliveries) await send(one);
+    return answer;
   }
-  for (const one of deliveries) await send(one);
-  const count = (change: string) => changes.filter((one) => one.change === change).length;
-  return { opened: count('opened') + count('reopened'), closed: count('closed'), open: book.active.length };
+}
+
+/** @returns the store's book where it is ahead of this one, which is not written then */
+function record(book: AlertBook, touched: Turn['touched'], deliveries: Delivery[]): Promise<Book | null> {
+  book.book.revision++;
+  return onBook.recordAlerts({
+    book: book.book,
+    alerts: [...touched].map(([{ id }, entries]) => ({
+      ...{ id, entries },
+      deliveries: deliveries.flatMap((one) => pendingOf(one, id)),
+    })),
+  });
 }
 
 function show(book: AlertBook): void {

@@ -102,7 +102,7 @@ export const onTick = proxyActivities<
 
 // What a book has decided is written down, however long the store is away: else its alert would be open, and nobody told.
 export const onBook = proxyActivities<
-  Pick<AllActivities, 'recallAlerts' | 'recordAlerts' | 'recordDelivery'>
+  Pick<AllActivities, 'recallAlerts' | 'recordAlerts' | 'resumeDeliveries' | 'recordDelivery'>
 >({
   taskQueue: taskQueues.cpu,
   startToCloseTimeout: '1 minute',

@@ -10,7 +10,7 @@ import { failpoint } from '../../infra/failpoint.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { championOf } from '../monitor/champion.ts';
 import { findingsOf, settingsOf } from './findings.ts';
-import { readBook, settleDelivery, writeBook } from './records.ts';
+import { pendingDeliveries, readBook, settleDelivery, writeBook } from './records.ts';
 import { sendTo } from './send.ts';
 import type { SendDeps } from './send.ts';
 
@@ -25,6 +25,8 @@ export interface AlertDeps extends SendDeps {
       message: AlertUpdates[K][0],
       updateId: string,
     ): Promise<AlertUpdates[K][1]>;
+    /** Starts the message's workflow. @returns whether it was not there before */
+    start(delivery: Delivery): Promise<boolean>;
   };
 }
 
@@ -46,14 +48,19 @@ export function createAlerts(deps: AlertDeps): AlertActivities {
     async recordAlerts(writing) {
       const { model, settings } = writing.book;
       const isLogged = !settings || settings.sinks.some(({ to }) => to === 'log');
-      for (const { alert, entries } of await writeBook(store, writing)) {
-        for (const { what, by, detail } of isLogged ? entries : [])
-          log.warn(
-            { model, alert: alert.id, key: alert.key, severity: alert.severity, by },
-            `${what}: ${detail}`,
-          );
+      const written = await writeBook(store, writing);
+      if ('ahead' in written) return written.ahead;
+      for (const { alert, entries } of isLogged ? written.lines : []) {
+        const about = { model, alert: alert.id, key: alert.key, severity: alert.severity };
+        for (const { what, by, detail } of entries) log.warn({ ...about, by }, `${what}: ${detail}`);
       }
       await failpoint('alerts:recorded');
+      return null;
+    },
+    async resumeDeliveries({ model }) {
+      let started = 0;
+      for (const one of await pendingDeliveries(store, model)) if (await deps.books.start(one)) started++;
+      return started;
     },
     async deliver(input) {
       const delivery = parse(Delivery, input);

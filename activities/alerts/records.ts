@@ -3,8 +3,8 @@
  * turn after the other, and deliveries when they end. What is read is compared before it is replaced; whoever was too
  * slow tries again, and finds what it has written already.
  */
-import { AlertRecord, Book } from '../../contracts/alerts.ts';
-import type { AlertDelivery, AlertEntry, BookAlert, BookWriting, Delivery } from '../../contracts/alerts.ts';
+import { AlertRecord, Book, BookAlert } from '../../contracts/alerts.ts';
+import type { AlertDelivery, AlertEntry, BookWriting, Delivery } from '../../contracts/alerts.ts';
 import { ModelName } from '../../contracts/artifact.ts';
 import { parse } from '../../contracts/failures.ts';
 import { failpoint } from '../../infra/failpoint.ts';
@@ -22,15 +22,18 @@ export async function readBook(store: Store, model: string): Promise<Book | null
   return (await readJson(store, bookKey(model), Book))?.value ?? null;
 }
 
-/** @returns the lines that were not written before, by alert */
-export async function writeBook(
-  store: Store,
-  { book, alerts }: BookWriting,
-): Promise<{ alert: BookAlert; entries: AlertEntry[] }[]> {
+/** What was written: lines that were not there before, by alert; or the book that is ahead, and nothing was. */
+export type Written = { lines: { alert: BookAlert; entries: AlertEntry[] }[] } | { ahead: Book };
+
+export async function writeBook(store: Store, { book, alerts }: BookWriting): Promise<Written> {
   // First: whoever begins anew from it must not give a number again.
-  await change(store, bookKey(book.model), Book, (old) =>
-    old && old.revision >= book.revision ? old : book,
-  );
+  let ahead: Book | undefined;
+  await change(store, bookKey(book.model), Book, (old) => {
+    const isBehind = old !== undefined && old.revision >= book.revision;
+    if (isBehind && canonicalJson(old) !== canonicalJson(book)) ahead = old;
+    return isBehind ? old : book;
+  });
+  if (ahead) return { ahead };
   await failpoint('alerts:book');
   const written: { alert: BookAlert; entries: AlertEntry[] }[] = [];
   for (const { id, entries, deliveries } of alerts) {
@@ -43,7 +46,7 @@ export async function writeBook(
     });
     written.push({ alert, entries: entries.filter(({ n }) => !before.some((one) => one.n === n)) });
   }
-  return written;
+  return { lines: written };
 }
 
 /** Every alert that a delivery is about, with how the delivery ended. */
@@ -64,6 +67,22 @@ export async function settleDelivery(
       return { ...old, deliveries: shortened([...others, line]) };
     });
   }
+}
+
+/** Messages that are not taken yet, as far as records tell of them: how things stood when, they do not. */
+export async function pendingDeliveries(store: Store, model: string): Promise<Delivery[]> {
+  const book = await readBook(store, model);
+  const found = new Map<string, Delivery>();
+  for (const { id: alertId } of book?.alerts ?? []) {
+    const record = (await readJson(store, alertKey(model, alertId), AlertRecord))?.value;
+    for (const { id, sink: name, at, change: what, state } of record?.deliveries ?? []) {
+      const sink = book?.settings?.sinks.find((one) => one.name === name);
+      if (state !== 'pending' || !sink || !record) continue;
+      const changes = [...(found.get(id)?.changes ?? []), { change: what, alert: BookAlert.parse(record) }];
+      found.set(id, { ...{ id, model, owner: record.owner, sink, at }, window: null, changes });
+    }
+  }
+  return [...found.values()];
 }
 
 /** A turn that comes late adds its lines, and leaves what is newer. */

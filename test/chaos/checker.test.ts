@@ -40,7 +40,7 @@ test('the evidence is not empty where the checker looks', () => {
   const { runs, predictions, labels, replays, entities, left } = healthy;
   assert.deepEqual(
     new Set(runs.map(({ type }) => type)),
-    new Set(['model', 'lifecycle', 'approval', 'rollout']),
+    new Set(['model', 'lifecycle', 'approval', 'rollout', 'monitor', 'alerts']),
   );
   assert.equal(replays.length, runs.length);
   assert.deepEqual(Object.keys(entities).toSorted(), ['alone', 'asks']);

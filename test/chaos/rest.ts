@@ -29,6 +29,7 @@ async function stirring({ esteira, home }: Town): Promise<string[]> {
   for await (const { workflowId, type } of esteira.client.workflow.list({
     query: `ExecutionStatus = 'Running'`,
   })) {
+    if (type === 'alerts') continue; // it waits for messages
     if (type !== 'model') moving.push(workflowId);
     else if (!(await idle(esteira, workflowId))) moving.push(workflowId);
   }

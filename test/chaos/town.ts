@@ -10,6 +10,8 @@ import type { Stack } from '../../client/stack.ts';
 import type { Project } from '../../contracts/project.ts';
 import { readConfig } from '../../infra/config.ts';
 import type { Config } from '../../infra/config.ts';
+import { openReceiver } from '../support/receiver.ts';
+import type { Receiver } from '../support/receiver.ts';
 import { csv, project } from '../support/stage.ts';
 import { note } from './checker/acknowledged.ts';
 import type { Acknowledged, Disturbance } from './checker/acknowledged.ts';
@@ -34,7 +36,11 @@ const people = {
 const halves = { method: 'grid' as const, space: { learningRate: { values: [0.02, 0.001] } } };
 
 const models: Record<string, Partial<z.input<typeof Project>>> = {
-  auto: { trainer: quick, retrain: { rules: [{ on: 'every', period: '12h' }], cooldown: '1h' } },
+  auto: {
+    trainer: quick,
+    alerts: { sinks: [{ to: 'webhook', url: 'RECEIVER' }] },
+    retrain: { rules: [{ on: 'every', period: '12h' }], cooldown: '1h' },
+  },
   canaried: { trainer: { ...quick, seed: 2 }, rollout: canaried },
   asked: { trainer: { ...quick, seed: 3 }, approval: people, search: halves },
   slow: { trainer: slow, rollout: canaried },
@@ -50,6 +56,8 @@ export interface Town {
   stack: Stack;
   esteira: Esteira;
   folders: Record<string, string>;
+  /** Of alerts. */
+  receiver: Receiver;
   /** Lines of `ESTEIRA_FAULT=file:…`; the milliseconds that clocks of new processes are wrong by. */
   files: { faults: string; skew: string; acknowledged: string; disturbances: string };
   acknowledge(line: Told<Acknowledged>): void;
@@ -72,15 +80,20 @@ export async function openTown(): Promise<Town> {
   const stack = await startStack(config);
   const esteira = await openEsteira(config);
   const folders: Record<string, string> = {};
-  for (const [model, change] of Object.entries(models)) folders[model] = await write(home, model, change);
+  const receiver = await openReceiver();
+  for (const [model, change] of Object.entries(models)) {
+    const located = JSON.parse(JSON.stringify(change).replaceAll('RECEIVER', receiver.url)) as typeof change;
+    folders[model] = await write(home, model, located);
+  }
   const now = () => new Date().toISOString();
   return {
-    ...{ home, config, stack, esteira, folders, files },
+    ...{ home, config, stack, esteira, folders, receiver, files },
     acknowledge: (line) => note(files.acknowledged, { ...line, at: now() }),
     disturb: (line) => note(files.disturbances, { ...line, at: now() }),
     async close() {
       await stack.stop();
       await esteira.close();
+      await receiver.close();
     },
   };
 }

@@ -9,7 +9,7 @@ import type { Project } from '../../contracts/project.ts';
 import { alertsWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { sendMail } from '../../infra/mail.ts';
 import { postTo } from '../../infra/outgoing.ts';
-import { booksOf } from '../../infra/temporal.ts';
+import { booksOf } from '../../infra/alert-books.ts';
 import { alertNamed } from '../../client/alerts.ts';
 import { alertsQuery } from '../../workflows/messages.ts';
 import type { z } from 'zod';

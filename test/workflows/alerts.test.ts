@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { WithStartWorkflowOperation } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Findings } from '../../contracts/alerts.ts';
 import { alertsWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { changeAlert } from '../../client/alerts.ts';
@@ -146,6 +147,18 @@ test('410 is for good, and is on record; Retry-After is waited for', () =>
     town.receiver.got.splice(0);
   }));
 
+test('a book that cannot be told keeps nobody from retraining', () => {
+  let asked = 0;
+  const lost = ApplicationFailure.nonRetryable('no book', 'Lost');
+  return town.withWorker(
+    () => assert.rejects(town.tick(8, [drift('untold')])).then(() => assert.equal(asked, 1)),
+    {
+      tellAlerts: () => Promise.reject(lost),
+      retrain: () => Promise.resolve((asked++, [])),
+    },
+  );
+});
+
 test('its life goes on as new: what is open, what was told, who has closed what', async () => {
   const { client } = town.world.env;
   const start = () =>
@@ -187,10 +200,37 @@ test('a server that has lost it: the store has the book, and no number is given 
     await town.quiet();
   }));
 
+test('a book that an operator resets to its middle finds itself again, and tells nobody twice', () =>
+  town.withWorker(async () => {
+    await town.tick(11, [drift('late'), drift('reset-1')]);
+    await town.tick(12, [drift('late'), drift('reset-2')]);
+    await town.quiet();
+    town.receiver.got.splice(0);
+    const before = await town.book();
+    const { client } = town.world.env;
+    const handle = client.workflow.getHandle(alertsWorkflowId('m'));
+    const { events = [] } = await handle.fetchHistory();
+    const tasks = (events ?? []).filter(({ workflowTaskCompletedEventAttributes: done }) => done);
+    await client.workflowService.resetWorkflowExecution({
+      ...{ namespace: 'default', reason: 'drill', requestId: crypto.randomUUID() },
+      workflowExecution: { workflowId: handle.workflowId, runId: (await handle.describe()).runId },
+      workflowTaskFinishEventId: tasks[Math.floor(tasks.length / 2)]!.eventId!,
+    });
+    await town.tick(13, [drift('late'), drift('reset-3')]);
+    const { alerts: open, nextId, revision } = await town.book();
+    assert.equal(nextId, before.nextId + 1);
+    assert(revision > before.revision);
+    assert.deepEqual(
+      open.filter(({ state }) => state !== 'closed').map(({ key }) => key),
+      ['drift/late', 'drift/reset-3'],
+    );
+    assert.deepEqual((await received())['/all'], ['opened drift/reset-3, closed drift/reset-2']);
+  }));
+
 test('a tick of before 0.5.0 says neither what it is about nor what it judged: one alert a kind, closed by none', () =>
   town.withWorker(
     async () => {
-      await town.tick(10);
+      await town.tick(14);
       const { key, state } = await town.record('quality');
       assert.deepEqual([key, state], ['quality', 'open']);
       await town.quiet();

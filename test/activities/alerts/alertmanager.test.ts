@@ -33,7 +33,11 @@ const send = async (changes: AlertChange[]) => {
   assert(typeof server !== 'string');
   const sink: NamedSink = { to: 'alertmanager', name: 'am', severity: 'info', url: server.url };
   const outgoing = { post: postTo, mail: () => assert.fail(), secret: () => assert.fail() };
-  const { deliver } = createAlerts({ ...bench.deps, books: { update: () => assert.fail() }, outgoing });
+  const { deliver } = createAlerts({
+    ...bench.deps,
+    books: { update: () => assert.fail(), start: () => assert.fail() },
+    outgoing,
+  });
   return bench.run(deliver, delivery(sink, changes));
 };
 const of = (change: AlertChange['change'], facts: Partial<BookAlert> = {}, was?: 'warning'): AlertChange => ({

@@ -53,7 +53,11 @@ const send = (
   changes?: Parameters<typeof delivery>[1],
 ) => {
   const outgoing = { post: () => assert.fail(), mail: sendMail, secret: () => Promise.resolve(address) };
-  const { deliver } = createAlerts({ ...bench.deps, books: { update: () => assert.fail() }, outgoing });
+  const { deliver } = createAlerts({
+    ...bench.deps,
+    books: { update: () => assert.fail(), start: () => assert.fail() },
+    outgoing,
+  });
   return bench.run(deliver, delivery(to, changes));
 };
 const unfolded = (mail: string) => mail.replaceAll(/\r\n[ \t]/g, ' ').replaceAll(/=\r\n/g, '');

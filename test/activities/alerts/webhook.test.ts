@@ -29,7 +29,11 @@ const send = (sink: NamedSink, changes?: Parameters<typeof delivery>[1]) => {
     ...{ post: postTo, mail: () => assert.fail() },
     secret: (name: string) => Promise.resolve(secrets[name]),
   };
-  const { deliver } = createAlerts({ ...bench.deps, books: { update: () => assert.fail() }, outgoing });
+  const { deliver } = createAlerts({
+    ...bench.deps,
+    books: { update: () => assert.fail(), start: () => assert.fail() },
+    outgoing,
+  });
   return bench.run(deliver, delivery(sink, changes));
 };
 const hook = (change: object = {}): NamedSink => ({

@@ -58,8 +58,8 @@ function tracesOf(evidence: Evidence, id: string): string[] {
 }
 
 function tracesOfModel(evidence: Evidence, model: string): string[] {
-  const own = new RegExp(`^(model|lifecycle|approval|rollout|monitor)/${model}(/|$)`);
-  const kept = new RegExp(`^(models|events|approvals|spent|runs/lifecycle|datasets)/${model}/`);
+  const own = new RegExp(`^(model|lifecycle|approval|rollout|monitor|alerts|delivery)/${model}(/|$)`);
+  const kept = new RegExp(`^(models|events|approvals|alerts|spent|runs/lifecycle|datasets)/${model}/`);
   return [
     ...evidence.runs.filter(({ workflowId }) => own.test(workflowId)).map(({ workflowId }) => workflowId),
     ...Object.keys(evidence.objects).filter((key) => kept.test(key)),

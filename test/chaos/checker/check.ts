@@ -1,4 +1,5 @@
 /** The checker: every invariant, one by one, over the evidence of a run. */
+import { alerts } from './alerts.ts';
 import { approved } from './approved.ts';
 import { badInput } from './bad-input.ts';
 import type { Breach } from './breach.ts';
@@ -22,7 +23,7 @@ export type { Breach } from './breach.ts';
 
 /** In the order of their numbers; each reads the evidence and nothing else. */
 const checks: ((evidence: Evidence) => Breach[])[] = [
-  ...[oneChampion, approved, sameBytes, once, kept, liveness, entities, onRecord],
+  ...[oneChampion, approved, sameBytes, once, alerts, kept, liveness, entities, onRecord],
   ...[small, replayable, whole, fenced, rollbacks, leftovers, secrets, badInput, reproducible],
 ];
 

@@ -1,5 +1,6 @@
 /** Questions that several checks ask of the evidence. Objects that do not fit their schema are left out: I10 tells. */
 import { z } from 'zod';
+import { AlertRecord, Book } from '../../../contracts/alerts.ts';
 import { ApprovalRecord } from '../../../contracts/approval.ts';
 import { Instant } from '../../../contracts/artifact.ts';
 import { Bar, Quarantine } from '../../../contracts/model.ts';
@@ -43,6 +44,8 @@ export const kinds = {
     /^runs\/(lifecycle\/[^/]+\/\d+)\/([a-z]+)\/checkpoint\.json$/,
     z.looseObject({ seq: z.number().optional() }),
   ],
+  books: [/^alerts\/([^/]+)\/book\.json$/, Book],
+  alerts: [/^alerts\/([^/]+)\/(\d+)\.json$/, AlertRecord],
   replicas: [/^replicas\/(.+)\.json$/, ReplicaStatus],
 } as const;
 type Kind = keyof typeof kinds;

@@ -37,7 +37,8 @@ function waitsFor(evidence: Evidence, run: Run): string | undefined {
   const running = (prefix: string) =>
     evidence.runs.some((one) => one.status === 'RUNNING' && one.workflowId.startsWith(prefix));
   const [, model, number] = run.workflowId.split('/');
-  if (run.type === 'model') return run.pending.length === 0 ? 'a message' : undefined;
+  if (run.type === 'model' || run.type === 'alerts')
+    return run.pending.length === 0 ? 'a message' : undefined;
   if (run.type === 'approval')
     return dueAt(run) + graceMs > Date.parse(evidence.askedAt) ? 'people' : undefined;
   if (run.type === 'rollout') return timers(run) > 0 ? 'its bake' : undefined;

@@ -13,6 +13,31 @@ const train = (evidence: Evidence, n: number) =>
 export const effectPlants: Plant[] = [
   {
     invariant: 'I4',
+    what: 'an alert that is open twice',
+    plant: (e) =>
+      void (e.objects['alerts/alone/2.json'] = { ...object<object>(e, 'alerts/alone/1.json'), id: 2 }),
+  },
+  {
+    invariant: 'I4',
+    what: 'a line of an alert’s story',
+    plant: (e) => void object<{ history: unknown[] }>(e, 'alerts/alone/1.json').history.pop(),
+  },
+  {
+    invariant: 'I5',
+    what: 'a message about an alert',
+    plant: (e) =>
+      void object<{ deliveries: unknown[] }>(e, 'alerts/alone/1.json').deliveries.push({
+        ...{ id: 'delivery/alone/t/pager', sink: 'pager', change: 'opened', state: 'pending', detail: '' },
+        at: '2001-02-01T00:00:00.000Z',
+      }),
+  },
+  {
+    invariant: 'I5',
+    what: 'an alert that a tick has found',
+    plant: (e) => void delete e.objects['alerts/alone/1.json'],
+  },
+  {
+    invariant: 'I4',
     what: 'a lifecycle with two versions',
     plant: (e) =>
       void (e.objects['models/alone/versions/4.json'] = {

@@ -77,6 +77,11 @@ class Life {
     this.#tell({ kind: 'rollback', model: 'alone', by: 'bo', answer });
     await this.#run(await project('alone', { trainer: trainer(1) }));
     assert.equal((await esteira.outcome('lifecycle/alone/3')).status, 'deployed');
+    const { tick } = await esteira.tick('alone', january); // when nobody asked
+    assert.deepEqual(
+      tick.alerts.map(({ key }) => key),
+      ['silence'],
+    );
     await until(async () => (await esteira.describe('alone'))?.inFlight === null);
   }
 
