@@ -126,7 +126,7 @@ export async function columnChart({ name, bins }: Column, note: string): Promise
   const numbers = {
     ...{ data, width: 250, height: 120, mark: { type: 'bar', opacity: 0.55, binSpacing: 0 } },
     encoding: {
-      x: { field: 'from', type: 'quantitative', title: null, scale: { zero: false, nice: false } },
+      x: { field: 'from', bin: 'binned', title: null, scale: { zero: false, nice: false } },
       x2: { field: 'to' },
       ...{ y, color },
     },

@@ -14,7 +14,7 @@ const drawnAtMost = 24;
 const rowsInTime = 40;
 
 const css = `main { max-width: 1120px; } .figures { grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
-td.why { white-space: normal; min-width: 260px; }`;
+td.text { white-space: normal; min-width: 280px; }`;
 
 /** @param watching whose last window is shown whole. @param details of that window, if it has any */
 export async function monitoringPage(
