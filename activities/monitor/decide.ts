@@ -44,9 +44,12 @@ export const floors: { [name in keyof Effects]-?: number } = {
 interface Asked {
   rule: string;
   pValue: number;
-  matters: boolean;
+  size: Size;
   said: string;
 }
+
+/** Of a change: more than is usual there, only as large as windows usually differ, or too small for anybody to notice. */
+type Size = 'matters' | 'usual' | 'small';
 
 /** @param rows of each side. @returns one decision a column, in order */
 export function decide(
@@ -82,7 +85,7 @@ function verdict(questions: readonly Asked[], adjusted: number, own: number, alp
   const answers = questions
     .map((one) => ({ ...one, p: Math.min(1, one.pValue * questions.length * scale) }))
     .toSorted((a, b) => a.p - b.p);
-  const found = answers.find(({ p, matters }) => p <= alpha && matters);
+  const found = answers.find(({ p, size }) => p <= alpha && size === 'matters');
   if (found)
     return {
       drifted: true,
@@ -92,40 +95,45 @@ function verdict(questions: readonly Asked[], adjusted: number, own: number, alp
     };
   const [first] = answers;
   if (first!.p > alpha) return quiet(adjusted, `chance explains it: p is ${short(adjusted)}`);
-  return quiet(adjusted, `too little to matter: ${first!.said}; p is ${short(first!.p)}`);
+  const usual = answers.some(({ p, size }) => p <= alpha && size === 'usual');
+  const why = usual ? 'no more than its windows usually differ' : 'too little to matter';
+  return quiet(adjusted, `${why}: ${first!.said}; p is ${short(first!.p)}`);
 }
 
 function questionsOf(column: Compared, rows: Shares, usual: Effects = {}): Asked[] {
   const effects = effectsOf(column);
-  const matters = (...names: (keyof Effects)[]) =>
-    names.some((name) => (effects[name] ?? 0) >= Math.max(floors[name], usual[name] ?? 0));
-  return [valueQuestion, unseenQuestion, shareQuestions].flatMap((ask) => ask(column, rows, matters));
+  const size: SizeOf = (...names) => {
+    const large = names.filter((name) => (effects[name] ?? 0) >= floors[name]);
+    if (large.length === 0) return 'small';
+    return large.some((name) => effects[name]! >= (usual[name] ?? 0)) ? 'matters' : 'usual';
+  };
+  return [valueQuestion, unseenQuestion, shareQuestions].flatMap((ask) => ask(column, rows, size));
 }
 
-/** Whether the change is large enough by any of these. */
-type Matters = (...names: (keyof Effects)[]) => boolean;
+/** By the one of these that is largest for its kind. */
+type SizeOf = (...names: (keyof Effects)[]) => Size;
 
-function valueQuestion(column: Compared, _: Shares, matters: Matters): Asked[] {
+function valueQuestion(column: Compared, _: Shares, size: SizeOf): Asked[] {
   const { kind, ks, chi2Pooled, tvd, wassersteinNormed } = column;
   if (chi2Pooled) {
     const said = `${percent(tvd!)} of rows would have to change their value`;
-    return [{ rule: 'chi2', pValue: chi2Pooled.pValue, matters: matters('tvd'), said }];
+    return [{ rule: 'chi2', pValue: chi2Pooled.pValue, size: size('tvd'), said }];
   }
   if (kind === 'category' || !ks) return [];
   const { statistic, pValue } = ks;
   const said = `KS is ${short(statistic)}, the mean distance ${short(wassersteinNormed!)} standard deviations`;
-  return [{ rule: 'ks', pValue, matters: matters('ks', 'wassersteinNormed'), said }];
+  return [{ rule: 'ks', pValue, size: size('ks', 'wassersteinNormed'), said }];
 }
 
-function unseenQuestion({ unseen, newCategoryShare = 0 }: Compared, _: Shares, matters: Matters): Asked[] {
+function unseenQuestion({ unseen, newCategoryShare = 0 }: Compared, _: Shares, size: SizeOf): Asked[] {
   if (!unseen || unseen.statistic === 0) return [];
   const rule = 'newCategoryShare';
   const said = `${percent(newCategoryShare)} of values are unknown to the reference`;
-  return [{ rule, pValue: unseen.pValue, matters: matters(rule), said }];
+  return [{ rule, pValue: unseen.pValue, size: size(rule), said }];
 }
 
 /** Rows without a value, or an infinite one: missingness is drift, too. */
-function shareQuestions({ nullShare, infiniteShare }: Compared, rows: Shares, matters: Matters): Asked[] {
+function shareQuestions({ nullShare, infiniteShare }: Compared, rows: Shares, size: SizeOf): Asked[] {
   return (['nullShare', 'infiniteShare'] as const).flatMap((rule) => {
     const shares = { nullShare, infiniteShare }[rule];
     if (!shares || shares.reference + shares.current === 0) return [];
@@ -136,7 +144,7 @@ function shareQuestions({ nullShare, infiniteShare }: Compared, rows: Shares, ma
     ]);
     const what = rule === 'nullShare' ? 'missing' : 'infinite';
     const said = `${percent(reference)} of rows were ${what}, now ${percent(current)}`;
-    return [{ rule, pValue, matters: matters(rule), said }];
+    return [{ rule, pValue, size: size(rule), said }];
   });
 }
 
