@@ -16,7 +16,7 @@ import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
 import { predictionsBy } from './natural-predictions.ts';
 import type { ScoreRows } from './natural-predictions.ts';
-import { effectsOf } from '../monitor/effects.ts';
+import { usualOf } from '../monitor/effects.ts';
 import { compareSummaries } from '../monitor/comparison/fast.ts';
 import { summarise } from '../monitor/comparison/summarise.ts';
 import type { Table, TableColumn } from '../monitor/comparison/table.ts';
@@ -26,8 +26,6 @@ const windowsAtLeast = 6;
 const windowsAtMost = 30;
 /** Comparisons of a column with a window of it, for wide data. */
 const comparisonsAtMost = 1_500;
-/** As control charts have it, and NannyML. */
-const deviations = 3;
 
 export interface Sources {
   prepared: PreparedManifest;
@@ -95,7 +93,9 @@ async function naturalOf(
   inputs: Summary,
 ): Promise<Watch['natural']> {
   const { dataset, pinned, paths } = sources;
-  const { every, minRows } = pinned.project.monitor;
+  const { every, minRows, alpha } = pinned.project.monitor;
+  // Any of them may be the one that raises an alarm.
+  const share = alpha / Math.max(1, columns.length);
   const many = Math.min(windowsAtMost, Math.floor(comparisonsAtMost / Math.max(1, columns.length)));
   const window = `CAST(floor(epoch_ms(${quoteIdentifier(dataset.time)}) / ${durationMs(every)}) AS BIGINT) AS "window"`;
   const from = `(SELECT *, ${window} FROM ${parquet(paths.dataset)})`;
@@ -105,7 +105,7 @@ async function naturalOf(
   );
   if (windows.length < windowsAtLeast) return { windows: 0, floors: {} };
   const floors = [
-    ...(await inputFloors(db, from, windows, columns, inputs)),
+    ...(await inputFloors(db, from, windows, columns, { inputs, share })),
     // Nobody has asked it of these rows before: what it fails on is for its own gates to say.
     ...(await predictionFloors(db, from, windows, sources).catch(unlessRefused)),
   ];
@@ -122,7 +122,7 @@ async function inputFloors(
   from: string,
   windows: readonly Found[],
   columns: readonly TableColumn[],
-  inputs: Summary,
+  { inputs, share }: { inputs: Summary; share: number },
 ): Promise<[string, Effects][]> {
   const table = await tableOf(db, 'recent', from, columns, ['"window"']);
   const found: Compared[][] = [];
@@ -132,14 +132,20 @@ async function inputFloors(
     found.push(columns.map(({ name }) => compareSummaries({ reference: inputs, current }, name)));
   }
   await db.run('DROP TABLE recent');
-  return columns.map(({ name }, i) => [name, usual(found.map((compared) => compared[i]!))]);
+  return columns.map(({ name }, i) => [
+    name,
+    usualOf(
+      found.map((compared) => compared[i]!),
+      share,
+    ),
+  ]);
 }
 
 async function predictionFloors(
   db: DuckDb,
   from: string,
   windows: readonly Found[],
-  { prepared, foresight, score }: Sources,
+  { prepared, pinned, foresight, score }: Sources,
 ): Promise<[string, Effects][]> {
   const { prediction: like } = foresight;
   const { signature } = prepared;
@@ -147,24 +153,10 @@ async function predictionFloors(
   const predicted = await predictionsBy(db, from, numbers, { signature, like }, score);
   const reference = { ...predicted[0]!, rows: like.rows, columns: [like] };
   const found = predicted.map((current) => compareSummaries({ reference, current }, like.name));
-  return [[like.name, usual(found)]];
+  return [[like.name, usualOf(found, pinned.project.monitor.alpha)]];
 }
 
 function unlessRefused(error: unknown): [] {
   if (failedWith(error, 'ModelRefused')) return [];
   throw error;
-}
-
-/** Of each effect, what is beyond its mean by so many deviations. */
-function usual(windows: readonly Compared[]): Effects {
-  const effects = windows.map(effectsOf);
-  const names = Object.keys(effects[0]!) as (keyof Effects)[];
-  return Object.fromEntries(
-    names.map((name) => {
-      const values = effects.map((effect) => effect[name] ?? 0);
-      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-      const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
-      return [name, mean + deviations * Math.sqrt(variance)];
-    }),
-  );
 }
