@@ -17,7 +17,7 @@ import type { AppDeps, Tls } from './app.ts';
 import { Gate } from './gate.ts';
 import { listenGrpc } from './grpc.ts';
 import { Rates } from './rates.ts';
-import { notListening, unreadable } from './start-faults.ts';
+import { notListening, unreadable } from '../infra/start-faults.ts';
 import { openTracing } from './tracing.ts';
 
 /** Balancers poll readiness about this often; what they send until then is still answered. */
