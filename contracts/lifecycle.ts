@@ -97,7 +97,7 @@ export type ScorecardSummary = z.infer<typeof ScorecardSummary>;
 /** Why a lifecycle starts. `id` makes it countable once. */
 export const Trigger = z.object({
   id: z.string().min(1).max(200),
-  kind: z.enum(['manual', 'schedule', 'new-data', 'drift', 'quality', 'code', 'recall']),
+  kind: z.enum(['manual', 'schedule', 'new-data', 'drift', 'quality', 'code', 'recall', 'event']),
   by: Person,
   reason: Reason,
   /** Event time: the lifecycle takes the project's window up to here. */

@@ -171,6 +171,12 @@ export const Monitor = z.strictObject({
 });
 export type Monitor = z.infer<typeof Monitor>;
 
+const Pattern = z
+  .string()
+  .min(1)
+  .max(300)
+  .regex(/^[^*]*\*?$/, 'may hold one *, at its end');
+
 /** Rules that ask for a new lifecycle. `cooldown` is measured in event time. */
 export const Retrain = z.strictObject({
   rules: z
@@ -190,6 +196,22 @@ export const Retrain = z.strictObject({
         }),
         z.strictObject({ on: z.literal('new-data'), rows: z.int().positive() }),
         z.strictObject({ on: z.literal('every'), period: Duration }),
+        /** An event that the gateway took. A pattern is exact, or ends in `*`. */
+        z.strictObject({
+          on: z.literal('event'),
+          type: Pattern,
+          source: Pattern.optional(),
+          subject: Pattern.optional(),
+        }),
+        /** A push that a Git forge told the gateway of. */
+        z.strictObject({
+          on: z.literal('code-changed'),
+          /** Its address, or the end of its path: `fleet/delays`. */
+          repository: z.string().min(1).max(300),
+          branch: Pattern.optional(),
+          /** A changed file must match one; `*` stays within a folder, `**` does not. */
+          paths: z.array(z.string().min(1).max(200)).min(1).max(50).optional(),
+        }),
       ]),
     )
     .max(20)
