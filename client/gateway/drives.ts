@@ -31,12 +31,12 @@ export class Drives {
     this.#deps = deps;
   }
 
-  /** What was accepted here is driven at once; what others accepted, when they should have. */
-  note(batch: Batch, mine: boolean): void {
+  /** Ours is driven at once; what others have accepted meanwhile, when they should have. */
+  note(batch: Batch, ours: boolean): void {
     for (const [target, pending] of pendingOf(batch)) {
       const drives = this.#of(target);
       drives.note(pending);
-      if (drives.pending.length > 0) this.#start(drives, mine ? 0 : (this.#deps.graceMs ?? 10_000));
+      if (drives.pending.length > 0) this.#start(drives, ours ? 0 : (this.#deps.graceMs ?? 10_000));
     }
   }
 

@@ -27,8 +27,8 @@ export interface InboxDeps {
   /** This process. */
   by: string;
   listeners(event: GatewayEvent): Target[];
-  /** Told of each batch once, in order. @param mine it was written here */
-  onBatch(batch: Batch, mine: boolean): void;
+  /** Told of each batch once, in order. @param ours written here, or found at the start; others' may be at work on the rest */
+  onBatch(batch: Batch, ours: boolean): void;
   onError(error: unknown, what: string): void;
 }
 
@@ -74,11 +74,11 @@ export class Inbox {
     inbox.#next = await inbox.#segments.load();
     for (let seq = from; seq < inbox.#next; seq += readAhead)
       for (const batch of await inbox.#readMany(seq, Math.min(seq + readAhead, inbox.#next)))
-        if (batch) deps.onBatch(batch, false);
+        if (batch) deps.onBatch(batch, true);
     for (let more = true; more;) {
       for (const batch of await inbox.#readMany(inbox.#next, inbox.#next + readAhead)) {
         if (!batch) more = false;
-        else if (more) inbox.#adopt(batch, false, batch.seq >= from);
+        else if (more) inbox.#adopt(batch, true, batch.seq >= from);
       }
     }
     return inbox;
@@ -236,7 +236,7 @@ export class Inbox {
     return Promise.all(Array.from({ length: until - from }, (_, i) => this.#read(from + i)));
   }
 
-  #adopt(batch: Batch, mine: boolean, tell = true): void {
+  #adopt(batch: Batch, ours: boolean, tell = true): void {
     this.#next = batch.seq + 1;
     this.#recent.set(batch.seq, batch);
     this.#recent.delete(batch.seq - rememberedBatches);
@@ -245,7 +245,7 @@ export class Inbox {
     this.#segments
       .add(batch, names)
       .catch((error: unknown) => this.#deps.onError(error, 'the index could not be written'));
-    if (tell) this.#deps.onBatch(batch, mine);
+    if (tell) this.#deps.onBatch(batch, ours);
   }
 }
 
