@@ -7,10 +7,10 @@ import { Instant, ModelName, Sha256 } from './artifact.ts';
 import { Trigger } from './lifecycle.ts';
 import { Disposition } from './model.ts';
 
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const word = z
   .string()
   .min(1)
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   .regex(/^[^\u0000-\u001f\u007f]*$/, 'must hold no control character');
 
 /** What a Git forge says of a push. */

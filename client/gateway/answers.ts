@@ -32,9 +32,12 @@ export function refuse(reply: FastifyReply, error: unknown, status: number): Fas
   return reply.code(status).send({ error: sentenceOf(error, status) });
 }
 
-/** UNAVAILABLE or DEADLINE_EXCEEDED, wherever the client wraps it. */
+/** DEADLINE_EXCEEDED and UNAVAILABLE of gRPC. */
+const away = new Set([4, 14]);
+
+/** Wherever the client wraps it. */
 function isAway(error: unknown): boolean {
   for (let one = error; one instanceof Error; one = one.cause)
-    if (isGrpcServiceError(one) && (one.code === 14 || one.code === 4)) return true;
+    if (isGrpcServiceError(one) && away.has(Number(one.code))) return true;
   return false;
 }

@@ -84,7 +84,7 @@ export function checked(value: unknown, where = ''): GatewayEvent {
   const { success, data, error } = GatewayEvent.safeParse(value);
   if (success) return data;
   const [issue] = error.issues;
-  const missing = issue!.code === 'invalid_type' && issue!.message.includes('undefined');
+  const missing = issue!.code === 'invalid_type' && issue.message.includes('undefined');
   throw new Refusal(400, `${where}${issue!.path.join('.')}: ${missing ? 'is missing' : issue!.message}`);
 }
 

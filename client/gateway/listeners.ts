@@ -52,12 +52,12 @@ export class Listeners {
 
   /** @throws when the store is away; a model whose entity is silent keeps the rules it had */
   async refresh(): Promise<void> {
-    const next = new Map<string, EventRule[]>();
-    for (const model of await this.#models()) {
-      const rules = await this.#rulesOf(model);
-      if (rules.length > 0) next.set(model, rules);
-    }
-    this.#rules = next;
+    // Together: while no worker answers, each waits as long as it may.
+    const asked = [...(await this.#models())].map(
+      async (model) => [model, await this.#rulesOf(model)] as const,
+    );
+    const found = await Promise.all(asked);
+    this.#rules = new Map(found.filter(([, rules]) => rules.length > 0));
   }
 
   async #rulesOf(model: string): Promise<EventRule[]> {

@@ -28,20 +28,17 @@ ${operations.join('\n')}
 
 function section(method: string, path: string, operation: Operation): string {
   const { summary, description = '', parameters = [], requestBody, responses } = operation;
-  const named = parameters as { name: string; in: string; description?: string }[];
-  const content =
-    (requestBody as { content?: Record<string, { schema: object }> } | undefined)?.content ?? {};
   return `<details>
 <summary><b>${method}</b> <code>${escaped(path)}</code> ${escaped(summary)}</summary>
 <p>${escaped(description).replaceAll(/`([^`]+)`/g, '<code>$1</code>')}</p>
-${table(named.map((one) => [`${one.name} (${one.in})`, one.description ?? '']))}
-${Object.entries(content)
+${table(parameters.map((one) => [`${one.name} (${one.in})`, one.description ?? '']))}
+${Object.entries(requestBody?.content ?? {})
   .map(
     ([type, { schema }]) =>
       `<p><code>${escaped(type)}</code></p><pre>${escaped(JSON.stringify(schema, null, 1))}</pre>`,
   )
   .join('\n')}
-${table(Object.entries(responses).map(([status, one]) => [status, (one as { description?: string }).description ?? '']))}
+${table(Object.entries(responses).map(([status, one]) => [status, one.description]))}
 </details>`;
 }
 

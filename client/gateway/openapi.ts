@@ -7,12 +7,21 @@ import { version } from '../../infra/version.ts';
 import { DecisionBody, TriggerBody } from './routes-people.ts';
 import type { Scope } from './settings.ts';
 
+type Content = Record<string, { schema: object }>;
+interface Parameter {
+  name: string;
+  in: string;
+  required: boolean;
+  description?: string;
+  schema: object;
+}
+
 export interface Operation {
   summary: string;
   description?: string;
-  parameters?: object[];
-  requestBody?: object;
-  responses: Record<string, object>;
+  parameters?: Parameter[];
+  requestBody?: { required: true; content: Content };
+  responses: Record<string, { description: string; content?: Content }>;
   security: object[];
 }
 export interface OpenApi {
@@ -55,9 +64,9 @@ const schema = (of: z.ZodType): object => {
   const { $schema: _, ...rest } = z.toJSONSchema(of, { io: 'input', unrepresentable: 'any' });
   return rest;
 };
-const json = (of: z.ZodType): object => ({ 'application/json': { schema: schema(of) } });
+const json = (of: z.ZodType): Content => ({ 'application/json': { schema: schema(of) } });
 
-const refusal = (description: string): object => ({
+const refusal = (description: string): { description: string; content: Content } => ({
   description,
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
 });
@@ -83,10 +92,15 @@ function operation(scope: Scope | undefined, { responses, ...said }: Omit<Operat
   };
 }
 
-const inQuery = (name: string, description: string, required = true): object => ({
+const inQuery = (name: string, description: string, required = true): Parameter => ({
   ...{ name, in: 'query', required, description, schema: { type: 'string' } },
 });
-const inPath = (name: string): object => ({ name, in: 'path', required: true, schema: { type: 'string' } });
+const inPath = (name: string): Parameter => ({
+  name,
+  in: 'path',
+  required: true,
+  schema: { type: 'string' },
+});
 const idempotency = {
   ...{ name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string' } },
   description: 'the same again counts once',
@@ -134,7 +148,7 @@ const eventPaths: OpenApi['paths'] = {
   },
 };
 
-const rows = (of: z.ZodType): object => ({
+const rows = (of: z.ZodType): NonNullable<Operation['requestBody']> => ({
   required: true,
   content: {
     'application/json': { schema: schema(z.array(of)) },

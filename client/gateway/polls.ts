@@ -86,7 +86,7 @@ async function* objects(
       const id = sha256(`${key}\n${bytes}\n${modifiedAt.toISOString()}`);
       if (told.has(id)) continue;
       yield {
-        ...{ id, source: folder!, type: 'esteira.poll.object', subject: key, time: modifiedAt.toISOString() },
+        ...{ id, source: folder, type: 'esteira.poll.object', subject: key, time: modifiedAt.toISOString() },
         data: { bytes },
       };
     }

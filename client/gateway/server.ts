@@ -24,7 +24,7 @@ const config = await located(readConfig()).catch(fail);
 const log = createLogger(config, { process: 'gateway' });
 const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') }).catch(fail);
 // Lazily: events are taken while Temporal is away, and wait in the ledger.
-const connection = Connection.lazy(config.temporal.connection as ConnectionOptions);
+const connection = Connection.lazy(config.temporal.connection);
 const gateway = await openGateway({
   ...{ config, store, log, settings: values.config, servingUrl: await servingUrl(config) },
   client: new Client({ connection, namespace: config.temporal.namespace }),

@@ -88,7 +88,7 @@ test('an event is told to each model that listens; without one it is ignored, an
     const filed = await readJson(place.store, 'events/tardy/code/1.json', LedgerEntry);
     assert.equal(filed?.value.trigger.kind, 'code');
     assert.match(
-      filed!.value.trigger.reason,
+      filed.value.trigger.reason,
       /^com\.github\.push of https:\/\/github\.com\/fleet\/delays, main/,
     );
     await child.kill();

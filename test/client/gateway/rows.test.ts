@@ -121,15 +121,13 @@ test('rows that are pushed are what a project ingests', async () => {
   const second = await push('{"id":"r3","seen":"2001-01-04T00:00:00Z","x":1,"city":"JFK","y":1}\n', ndjson);
   assert.equal(second.status, 202, JSON.stringify(second.body));
   const artifact = await bench.pin(project({ sources: { event: { path: 'landing:event' } } }));
-  const { ingest } = createIngest(bench.deps as never);
+  const { ingest } = createIngest(bench.deps);
   const window = { from: '2001-01-01T00:00:00.000Z', until: '2001-02-01T00:00:00.000Z' };
   const dataset = await bench.run(ingest, { lifecycleId: 'lifecycle/m/1', project: artifact, window });
   assert.equal(dataset.rows, 3);
   const manifest = await readJsonBlob(bench.store, dataset.manifest, DatasetManifest);
-  assert.deepEqual(
-    manifest.sources.map(({ uri }) => uri).toSorted(),
-    [first.body.file, second.body.file].toSorted(),
-  );
+  const files = new Set(manifest.sources.map(({ uri }) => uri));
+  assert.deepEqual(files, new Set([first.body.file, second.body.file]));
   const nothing = await bench.pin(project({ sources: { event: { path: 'landing:silent' } } }));
   await assert.rejects(
     bench.run(ingest, { lifecycleId: 'lifecycle/m/2', project: nothing, window }),
