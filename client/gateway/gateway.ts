@@ -113,6 +113,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       await app.close();
       await inbox.close();
       await drives.close();
+      await drives.settle(inbox.next);
       await packing.close();
     },
   };

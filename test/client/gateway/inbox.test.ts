@@ -7,14 +7,14 @@ import { pathToFileURL } from 'node:url';
 import { after, before, test } from 'node:test';
 import { Fingerprints } from '../../../client/gateway/fingerprints.ts';
 import { Inbox } from '../../../client/gateway/inbox.ts';
-import { segmentKey } from '../../../client/gateway/keys.ts';
+import { batchKey, segmentKey } from '../../../client/gateway/keys.ts';
 import { Segments } from '../../../client/gateway/segments.ts';
 import { Batch } from '../../../contracts/inbox.ts';
 import type { GatewayEvent } from '../../../contracts/inbox.ts';
 import { sha256 } from '../../../infra/digest.ts';
 import { armFailpoints } from '../../../infra/failpoint.ts';
 import { Refusal } from '../../../infra/refusal.ts';
-import { readJson } from '../../../infra/store/json.ts';
+import { canonicalJson, readJson } from '../../../infra/store/json.ts';
 import { openStore } from '../../../infra/store/open.ts';
 import type { Store } from '../../../infra/store/store.ts';
 import { startS3 } from '../../support/s3.ts';
@@ -71,6 +71,8 @@ test('an event is accepted once; sent again it is a duplicate, and its id for an
   );
   assert.equal((await inbox.accept('ana', event('1', { source: 'yard' }))).status, 'accepted');
   assert.deepEqual(await ledger(store), ['ana plant 1', 'bob plant 1', 'ana yard 1']);
+  const { bytes } = (await store.read(batchKey(0)))!;
+  assert.equal(Buffer.from(bytes).toString(), canonicalJson(JSON.parse(Buffer.from(bytes).toString())));
   await store.close();
 });
 
