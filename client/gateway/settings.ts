@@ -63,7 +63,7 @@ const Poll = z.union([
   z.strictObject({ prefix: z.string().regex(/^(s3|file):/, 'must begin with s3: or file:'), every }),
   /** A resource; each new ETag, or Last-Modified where there is none, is an event. */
   z.strictObject({ url: z.url({ protocol: /^https?$/ }), every }),
-  /** A DuckDB or SQLite file and a query of one value; each new value is an event. */
+  /** A DuckDB file and a query of one value; each new value is an event. */
   z.strictObject({ database: z.string().min(1), watermark: z.string().min(1), every }),
 ]);
 export type Poll = z.infer<typeof Poll>;
