@@ -16,7 +16,7 @@ import { createApp, createManagementApp } from './app.ts';
 import type { AppDeps, Tls } from './app.ts';
 import { Gate } from './gate.ts';
 import { listenGrpc } from './grpc.ts';
-import { Rates } from './rates.ts';
+import { Rates } from '../infra/rates.ts';
 import { notListening, unreadable } from '../infra/start-faults.ts';
 import { openTracing } from './tracing.ts';
 

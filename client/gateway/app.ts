@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../infra/log.ts';
+import type { Rates } from '../../infra/rates.ts';
 import { Refusal } from '../../infra/refusal.ts';
 import { refuse } from './answers.ts';
 import type { Caller, Callers, Unproved } from './callers.ts';
@@ -37,6 +38,7 @@ export interface AppDeps {
   callers: Callers;
   counts: Counts;
   log: Logger;
+  rates?: Rates | undefined;
   tls?: { cert: Buffer; key: Buffer; ca?: Buffer };
 }
 
@@ -47,7 +49,10 @@ export interface Route {
   handler(request: FastifyRequest, reply: FastifyReply): unknown;
 }
 
-export function createApp({ callers, counts, log, tls }: AppDeps, routes: readonly Route[]): FastifyInstance {
+export function createApp(
+  { callers, counts, log, rates, tls }: AppDeps,
+  routes: readonly Route[],
+): FastifyInstance {
   const app = Fastify({
     ...{ bodyLimit, logger: false, forceCloseConnections: 'idle' },
     serverFactory: (handler) => {
@@ -78,11 +83,11 @@ export function createApp({ callers, counts, log, tls }: AppDeps, routes: readon
     const { caller: named } = request.query as { caller?: string };
     const found = await callers.identify(request.raw, named);
     if ('prove' in found) request.unproved = found;
-    else admit(request, found);
+    else admit(request, found, rates);
   });
   app.addHook('preHandler', async (request) => {
     request.body ??= Buffer.alloc(0);
-    if (request.unproved) admit(request, request.unproved.prove(request.raw, request.body as Buffer));
+    if (request.unproved) admit(request, request.unproved.prove(request.raw, request.body as Buffer), rates);
   });
   app.setErrorHandler((error, _request, reply) => {
     const status = counts.refuse(error);
@@ -95,8 +100,9 @@ export function createApp({ callers, counts, log, tls }: AppDeps, routes: readon
   return app;
 }
 
-function admit(request: FastifyRequest, caller: Caller): void {
+function admit(request: FastifyRequest, caller: Caller, rates: Rates | undefined): void {
   permit(caller, request.routeOptions.config.scope!, (request.params as { model?: string }).model);
+  rates?.take(caller.name);
   request.caller = caller;
 }
 

@@ -69,7 +69,7 @@ export class Drives {
 
   /** Notes how far everything has its disposition, so that the next start looks no further back. @param next of the inbox */
   async settle(next: number): Promise<void> {
-    const first = [...this.#targets.values()].flatMap(({ pending }) => pending.map(({ seq }) => seq));
+    const first = [...this.#targets.values()].flatMap(({ pending }) => pending.map((one) => one.first));
     const before = first.reduce((least, seq) => Math.min(least, seq), next);
     const { store } = this.#deps;
     const found = await readJson(store, settledKey, Settled);

@@ -12,6 +12,7 @@ import { Settled } from '../../contracts/inbox.ts';
 import type { TriggerRequest } from '../../contracts/model.ts';
 import type { Config } from '../../infra/config.ts';
 import type { Logger } from '../../infra/log.ts';
+import { Rates } from '../../infra/rates.ts';
 import { notListening, unreadable } from '../../infra/start-faults.ts';
 import { readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
@@ -81,10 +82,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const inbox = await Inbox.open({ store, by, listeners: listeners.of, onBatch, onError }, from);
   const packing = new Packing(join(config.home, 'gateway'));
   const counts = new Counts();
+  const rates = settings?.rate === undefined ? undefined : new Rates(settings.rate);
   const esteira = new Esteira(client, store, { home: config.home, servingUrl });
   const labels = new Labels({ store, packing, by });
   const landing = new Landing({ store, packing, declared: settings?.landing ?? {} });
-  const app = createApp({ callers, counts, log, ...(tls && { tls }) }, [
+  const app = createApp({ callers, counts, log, rates, ...(tls && { tls }) }, [
     ...eventRoutes({ inbox, drives, counts }),
     ...dataRoutes({ labels, landing, counts, log }),
     ...peopleRoutes(esteira, listeners),

@@ -12,6 +12,7 @@ import { failpoint } from '../../infra/failpoint.ts';
 import { Refusal } from '../../infra/refusal.ts';
 import { canonicalJson, readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { BatchMemory } from './batch-memory.ts';
 import { Fingerprints } from './fingerprints.ts';
 import { batchKey } from './keys.ts';
 import { Segments } from './segments.ts';
@@ -48,7 +49,6 @@ const eventAtMost = 262_144;
 const batchAtMost = { events: 1_000, bytes: 4_000_000 };
 /** Of events that wait to be written: more would be memory that nobody bounds. */
 const waitingBytesAtMost = 64_000_000;
-const rememberedBatches = 512;
 /** Batches that are read at once when a gateway starts. */
 const readAhead = 16;
 
@@ -56,7 +56,7 @@ export class Inbox {
   readonly #deps: InboxDeps;
   readonly #names = new Fingerprints();
   readonly #segments: Segments;
-  readonly #recent = new Map<number, Batch>();
+  readonly #recent = new BatchMemory();
   #next = 0;
   #group: Waiting[] = [];
   #bytes = 0;
@@ -189,6 +189,7 @@ export class Inbox {
       const text = textOf(batch, firsts);
       if (await store.create(batchKey(batch.seq), text, 'application/json')) {
         await failpoint('gateway:accepted');
+        this.#recent.put(batch, text.length);
         this.#adopt(batch, true);
         firsts.forEach((one, i) => one.resolve({ status: 'accepted', seq: batch.seq, entry: events[i]! }));
         left = twins; // known by now
@@ -231,7 +232,9 @@ export class Inbox {
   }
 
   async #read(seq: number): Promise<Batch | undefined> {
-    return (await readJson(this.#deps.store, batchKey(seq), Batch))?.value;
+    const found = await readJson(this.#deps.store, batchKey(seq), Batch);
+    if (found) this.#recent.put(found.value, found.bytes);
+    return found?.value;
   }
 
   #readMany(from: number, until: number): Promise<(Batch | undefined)[]> {
@@ -240,8 +243,6 @@ export class Inbox {
 
   #adopt(batch: Batch, ours: boolean, tell = true): void {
     this.#next = batch.seq + 1;
-    this.#recent.set(batch.seq, batch);
-    this.#recent.delete(batch.seq - rememberedBatches);
     const names = batch.events.map(({ caller, event }) => nameOf(caller, event));
     // Without it the next start reads some more, and writes it.
     this.#segments

@@ -75,6 +75,8 @@ export const Settings = z.strictObject({
   /** Columns of what is pushed to `/data/<source>`; of others the first push tells. */
   landing: z.record(LandingName, z.strictObject({ columns: z.record(z.string(), ColumnType) })).default({}),
   polls: z.record(LandingName, Poll).default({}),
+  /** Requests a second of one caller; as many as there are, if absent. */
+  rate: z.number().positive().max(1e6).optional(),
 });
 export type Settings = z.infer<typeof Settings>;
 

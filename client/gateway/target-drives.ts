@@ -20,8 +20,10 @@ export interface DriveDeps {
   trigger(model: string, request: TriggerRequest): Promise<Disposition>;
 }
 
-/** Of one batch, what is for this target. */
+/** Of one batch, what is for this target; of some, where very many wait. */
 export interface Pending {
+  /** The first batch, and the last. */
+  first: number;
   seq: number;
   events: number;
   /** When the last of them happened; no later than it was accepted. */
@@ -29,6 +31,9 @@ export interface Pending {
   by: string;
   about: string;
 }
+
+/** More are counted together: Temporal may be away for days. */
+const pendingAtMost = 1_000;
 
 export class TargetDrives {
   readonly #deps: DriveDeps;
@@ -54,7 +59,12 @@ export class TargetDrives {
   }
 
   note(pending: Pending): void {
-    if (pending.seq > this.#upTo) this.#pending.push(pending);
+    if (pending.seq <= this.#upTo) return;
+    const last = this.#pending.at(-1);
+    if (!last || this.#pending.length < pendingAtMost) return void this.#pending.push(pending);
+    last.seq = pending.seq;
+    last.events += pending.events;
+    if (pending.at > last.at) last.at = pending.at;
   }
 
   /** Sends one trigger, if something waits. @throws whatever stood in its way; nothing is lost by that */
@@ -173,7 +183,15 @@ export function pendingOf(batch: Batch): Map<Target, Pending> {
       if (before) {
         before.events++;
         if (at > before.at) before.at = at;
-      } else found.set(target, { seq: batch.seq, events: 1, at, by: caller.slice(0, 100), about });
+      } else
+        found.set(target, {
+          first: batch.seq,
+          seq: batch.seq,
+          events: 1,
+          at,
+          by: caller.slice(0, 100),
+          about,
+        });
     }
   }
   return found;

@@ -233,6 +233,16 @@ test('a client certificate, of somebody who is vouched for', async () => {
   }
 });
 
+test('who asks too often is told when to ask again', async () => {
+  const slow = await started('slow.yaml', settings('rate: 2\n'));
+  const ask = () => get(`${slow.url}/listeners`, bearer('boss-token'));
+  const answers = await Promise.all([ask(), ask(), ask(), ask()]);
+  const last = answers.find(({ status }) => status === 429);
+  assert.match(last?.body.error, /2 requests a second are taken of one client/);
+  assert.equal(last?.headers.get('retry-after'), '1');
+  await slow.child.kill();
+});
+
 test('settings that are wrong stop the start with the line to mend', async () => {
   const fails = async (text: string, sentence: RegExp, args: string[] = []) =>
     assert.rejects(started('wrong.yaml', text, args), (error: Error) => {

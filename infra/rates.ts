@@ -1,5 +1,5 @@
 /** How often each client may ask: a bucket of one second's requests, filled as time goes by. */
-import { Refusal } from '../infra/refusal.ts';
+import { Refusal } from './refusal.ts';
 
 interface Bucket {
   left: number;
