@@ -130,7 +130,11 @@ async function landedFiles(
   if (!/^[a-z][a-z0-9_-]{0,62}$/.test(landing))
     throw new ScreenFault('after "landing:" comes the name of a source that rows are pushed to');
   const files: SourceFile[] = [];
+  let whole = '';
   for await (const { key } of store.list(`landing/${landing}/`)) {
+    // A day's one file comes before the many that it is made of, some of which may still be there.
+    if (whole !== '' && key.startsWith(whole)) continue;
+    if (key.split('/').length === 3) whole = key.replace(/\.parquet$/, '/');
     if (files.length === sourceLimits.files)
       throw new ScreenFault(`it has more than ${sourceLimits.files} files`);
     files.push({ path: await store.localKey(key), uri: key });

@@ -5,7 +5,7 @@ import { rootFailure } from '../../contracts/failures.ts';
 import { Refusal } from '../../infra/refusal.ts';
 import { NotFound } from '../errors.ts';
 
-const temporalIsAway = 'the Temporal server does not answer now';
+const temporalIsAway = 'the Temporal server does not answer now, or no worker does';
 
 export function statusOf(error: unknown): number {
   if (error instanceof Refusal) return error.status;

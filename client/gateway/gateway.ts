@@ -26,6 +26,7 @@ import { Inbox } from './inbox.ts';
 import { settledKey } from './keys.ts';
 import { Labels } from './labels.ts';
 import { Landing } from './landing.ts';
+import { mergeDays } from './landing-days.ts';
 import { Listeners } from './listeners.ts';
 import { Packing } from './packing.ts';
 import { startPolls } from './polls.ts';
@@ -55,6 +56,7 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+const daysEveryMs = 3_600_000;
 const listenersEveryMs = 10_000;
 const sweepEveryMs = 5_000;
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
@@ -93,14 +95,13 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     ...operatorRoutes({ store, client, metrics: () => metricsText(counts, gaugesOf(inbox, drives)) }),
   ]);
   await app.listen({ host, port }).catch(notListening(host, port));
+  const again = (ms: number, what: string, act: () => Promise<unknown>) =>
+    setInterval(() => void act().catch((error: unknown) => onError(error, what)), ms);
   const timers = [
-    setInterval(
-      () => void listeners.refresh().catch((e: unknown) => onError(e, 'listeners are as they were')),
-      listenersEveryMs,
-    ),
-    setInterval(
-      () => void sweep(inbox, drives).catch((e: unknown) => onError(e, 'the ledger was not swept')),
-      sweepEveryMs,
+    again(listenersEveryMs, 'listeners are as they were', () => listeners.refresh()),
+    again(sweepEveryMs, 'the ledger was not swept', () => sweep(inbox, drives)),
+    again(daysEveryMs, 'days of pushed rows stay many files', () =>
+      mergeDays(store, packing, new Date().toISOString()),
     ),
   ];
   const polls = startPolls(settings?.polls ?? {}, { config, inbox, counts, onError });

@@ -9,8 +9,9 @@ import { Instant, Sha256 } from '../../contracts/artifact.ts';
 import { sha256 } from '../../infra/digest.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { Refusal } from '../../infra/refusal.ts';
-import { createJson, readJson } from '../../infra/store/json.ts';
+import { createJson, readJson, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { isOver, MergedDay, mergedKey } from './landing-days.ts';
 import { fitted, LandingSchema, schemaOf, sqlTypes } from './landing-schema.ts';
 import type { Packing } from './packing.ts';
 import type { Rows } from './rows.ts';
@@ -20,6 +21,14 @@ import type { Settings } from './settings.ts';
 
 /** `landed/<source>/keys/<digest of the key>.json`: what was pushed under it, and where it lies. */
 const Push = z.object({ digest: Sha256, file: z.string(), rows: z.int(), at: Instant });
+type Push = z.infer<typeof Push>;
+
+interface Claimed {
+  push: Push;
+  known: boolean;
+  /** Its rows are in the store already. */
+  written?: boolean;
+}
 
 export interface LandingDeps {
   store: Store;
@@ -52,7 +61,8 @@ export class Landing {
     const rows = rowsIn(headers, body, 'rows');
     const schema = await this.#schemaOf(source, rows);
     const values = fitted(rows, schema);
-    const { push, known } = await this.#claim(source, headers, body, values.length);
+    const { push, known, written } = await this.#claim(source, headers, body, values.length);
+    if (written) return { status: 'duplicate', rows: push.rows, file: push.file };
     await failpoint('gateway:landing');
     const { store, packing } = this.#deps;
     const columns = schema.columns.map(({ name, type }) => ({ name, type: sqlTypes[type] }));
@@ -63,7 +73,7 @@ export class Landing {
     return { status: known ? 'duplicate' : 'accepted', rows: push.rows, file: push.file };
   }
 
-  async #claim(source: string, headers: IncomingHttpHeaders, body: Buffer, rows: number) {
+  async #claim(source: string, headers: IncomingHttpHeaders, body: Buffer, rows: number): Promise<Claimed> {
     const at = new Date().toISOString();
     const { 'idempotency-key': key = randomUUID() } = headers;
     if (typeof key !== 'string' || key.length > 200)
@@ -74,9 +84,24 @@ export class Landing {
     if (headers['idempotency-key'] === undefined) return { push, known: false };
     const place = `landed/${source}/keys/${name}.json`;
     if (await createJson(this.#deps.store, place, push)) return { push, known: false };
-    const before = (await readJson(this.#deps.store, place, Push))!.value;
-    if (before.digest === push.digest) return { push: before, known: true };
+    const { value: before, etag } = (await readJson(this.#deps.store, place, Push))!;
+    if (before.digest === push.digest) return this.#again(source, place, before, push, etag);
     throw new Refusal(409, `the Idempotency-Key "${key}" was used for another body`);
+  }
+
+  /**
+   * A push that was claimed and never written, and whose day is over, lands today: days that are over become one file. Of
+   * one that is in such a file nothing is left to do.
+   */
+  async #again(source: string, place: string, before: Push, push: Push, etag: string): Promise<Claimed> {
+    const { store } = this.#deps;
+    if (!isOver(before.at.slice(0, 10), push.at)) return { push: before, known: true };
+    const days = await readJson(store, mergedKey(source, before.at.slice(0, 10)), MergedDay);
+    if (days?.value.files.includes(before.file)) return { push: before, known: true, written: true };
+    for await (const { key } of store.list(before.file))
+      if (key === before.file) return { push: before, known: true, written: true };
+    if ((await swapJson(store, place, push, etag)) !== undefined) return { push, known: true };
+    throw new Refusal(503, 'the same push is on its way by another gateway', 1);
   }
 
   /** The first push makes it, unless the settings declare it. */

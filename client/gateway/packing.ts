@@ -48,6 +48,21 @@ export class Packing {
     }
   }
 
+  /** @param paths of Parquet with the same columns: their rows in this order. @param use as above */
+  async merge<T>(paths: readonly string[], use: (path: string) => Promise<T>): Promise<T> {
+    const path = join(this.#folder, `${ownName()}.parquet`);
+    const from = `read_parquet([${paths.map(quoteLiteral).join(', ')}])`;
+    try {
+      await mkdir(this.#folder, { recursive: true });
+      await this.#alone((db) =>
+        db.run(`COPY (SELECT * FROM ${from}) TO ${quoteLiteral(path)} (FORMAT parquet, COMPRESSION zstd)`),
+      );
+      return await use(path);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
   async close(): Promise<void> {
     await this.#turn;
     await (await this.#db)?.close();

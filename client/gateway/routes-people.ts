@@ -25,7 +25,18 @@ const Key = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/, 'must be 1 to 100 letters, digits, _, . and -');
 
+/** Longer than any answer takes, while there is somebody to give it. */
+const answerMs = 20_000;
+
 export function peopleRoutes(esteira: Esteira, listeners: Listeners): Route[] {
+  return routes(esteira, listeners).map(({ handler, ...route }) => ({
+    ...route,
+    handler: (request, reply) =>
+      esteira.client.withDeadline(Date.now() + answerMs, async () => handler(request, reply)),
+  }));
+}
+
+function routes(esteira: Esteira, listeners: Listeners): Route[] {
   return [
     {
       ...{ method: 'GET', url: '/models/:model', scope: 'read' },

@@ -233,6 +233,21 @@ test('a client certificate, of somebody who is vouched for', async () => {
   }
 });
 
+test('whatever is not meant for all asks who it is, by every method that it has', async () => {
+  const { body: document } = await get(`${gateway.url}/openapi.json`);
+  const open = ['/health/live', '/health/ready'];
+  for (const [path, methods] of Object.entries(document.paths as Record<string, object>)) {
+    const url = `${gateway.url}${path.replaceAll(/\{[a-z]+\}/g, '1')}`;
+    for (const method of Object.keys(methods).flatMap((one) =>
+      one === 'get' ? ['GET', 'HEAD'] : ['POST'],
+    )) {
+      const { status } = await fetch(url, { method, ...(method === 'POST' && { body: '{}' }) });
+      if (open.includes(path)) assert.notEqual(status, 401, `${method} ${path}`);
+      else assert.equal(status, 401, `${method} ${path}`);
+    }
+  }
+});
+
 test('who asks too often is told when to ask again', async () => {
   const slow = await started('slow.yaml', settings('rate: 2\n'));
   const ask = () => get(`${slow.url}/listeners`, bearer('boss-token'));

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createIngest } from '../../../activities/ingest/index.ts';
+import { mergeDays } from '../../../client/gateway/landing-days.ts';
+import { Packing } from '../../../client/gateway/packing.ts';
 import { openLog } from '../../../activities/monitor/log.ts';
 import { DatasetManifest } from '../../../contracts/dataset.ts';
 import { sha256 } from '../../../infra/digest.ts';
 import { openDuckDb } from '../../../infra/duckdb.ts';
+import { armFailpoints } from '../../../infra/failpoint.ts';
 import { canonicalJson, readJsonBlob } from '../../../infra/store/json.ts';
 import { makeGatewayPlace, send } from '../../support/gateway.ts';
 import type { GatewayPlace, Started } from '../../support/gateway.ts';
@@ -193,6 +196,45 @@ test('killed between the steps of a push, the same push again makes it whole, on
   await assert.rejects(send(`${doomed.url}/labels?model=m`, label));
   await doomed.child.exited;
   assert.equal((await stored('labels/m/2026-02-01/', 'id')).length, 1);
+});
+
+test('a day that is over becomes one file, and nobody sees a row twice, or misses one, while it does', async () => {
+  const day = (n: number) => `landing/days/2026-01-0${n}`;
+  for (let n = 0; n < 9; n++) {
+    const pushed = await send(`${gateway.url}/data/days`, [{ n }], { 'idempotency-key': `d${n}` });
+    const from = await bench.store.localKey(pushed.body.file);
+    await bench.store.createFromFile(`${day(1)}/${n}.parquet`, from, 'application/octet-stream');
+    await bench.store.delete(pushed.body.file);
+  }
+  const read = async (): Promise<number> => {
+    const sources = { event: { path: 'landing:days' } };
+    const query = `SELECT 'r' || n AS id, TIMESTAMP '2001-01-02' AS seen, n AS x, 'ATL' AS city, 1 AS y FROM event`;
+    const project_ = await bench.pin(project({ sources, query }));
+    const window = { from: '2001-01-01T00:00:00.000Z', until: '2001-02-01T00:00:00.000Z' };
+    const lifecycleId = `lifecycle/m/${++looks}`;
+    return (
+      await bench.run(createIngest(bench.deps as never).ingest, { lifecycleId, project: project_, window })
+    ).rows;
+  };
+  let looks = 100;
+  assert.equal(await read(), 9);
+  const packing = new Packing(join(bench.folder, 'packing'));
+  assert.equal(
+    await mergeDays(bench.store, packing, '2026-01-02T23:59:59.000Z'),
+    0,
+    'it may still be written to',
+  );
+  // Cut short between the one file and the end of the many.
+  armFailpoints('store:deleted:throw@3');
+  await assert.rejects(mergeDays(bench.store, packing, '2026-01-03T00:00:00.000Z'), /store:deleted/);
+  armFailpoints(undefined);
+  assert.equal(await read(), 9);
+  assert.equal(await mergeDays(bench.store, packing, '2026-01-03T00:00:00.000Z'), 1);
+  assert.equal(await read(), 9);
+  const keys: string[] = [];
+  for await (const { key } of bench.store.list('landing/days/')) keys.push(key);
+  assert.deepEqual(keys, [`${day(1)}.parquet`]);
+  await packing.close();
 });
 
 test('what is declared in the settings is what the columns are', async () => {
