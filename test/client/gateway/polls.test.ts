@@ -26,10 +26,10 @@ async function kept(): Promise<GatewayEvent[]> {
 }
 
 test('a place, a resource and a database are asked again and again, and tell of each thing once', async () => {
-  const place_ = join(place.root, 'in');
-  await mkdir(join(place_, 'day'), { recursive: true });
-  await writeFile(join(place_, 'day', 'a.csv'), 'x');
-  await writeFile(join(place_, 'night.csv'), 'x');
+  const watched = join(place.root, 'in');
+  await mkdir(join(watched, 'day'), { recursive: true });
+  await writeFile(join(watched, 'day', 'a.csv'), 'x');
+  await writeFile(join(watched, 'night.csv'), 'x');
   let tag = '"one"';
   let asked = 0;
   const server = createServer((_request, answer) => {
@@ -44,14 +44,14 @@ test('a place, a resource and a database are asked again and again, and tell of 
   await writeFile(
     path,
     `polls:
-  days: { prefix: 'file:${place_}/day', every: 50ms }
+  days: { prefix: 'file:${watched}/day', every: 50ms }
   rates: { url: 'http://127.0.0.1:${port}/rates', every: 50ms }
   orders: { database: '${database}', watermark: 'SELECT max(id) FROM orders', every: 50ms }
 `,
   );
   const first = await place.start({ args: ['--config', path] });
   await until(async () => (await kept()).length === 3);
-  await writeFile(join(place_, 'day', 'b.csv'), 'y');
+  await writeFile(join(watched, 'day', 'b.csv'), 'y');
   tag = '"two"';
   await until(async () => (await kept()).length === 5);
   await first.child.kill();

@@ -154,6 +154,19 @@ test('under one Idempotency-Key rows are pushed once, and not two kinds of them'
   ]);
 });
 
+test('a push that was claimed on a day that is over, and never written, lands today', async () => {
+  const body = '[{"n":7}]';
+  const name = sha256('late');
+  const file = 'landing/late/2026-01-01/x.parquet';
+  const claim = { digest: sha256(body), file, rows: 1, at: '2026-01-01T00:00:00.000Z' };
+  await bench.store.create(`landed/late/keys/${name}.json`, canonicalJson(claim));
+  const push = () => send(`${gateway.url}/data/late`, body, { 'idempotency-key': 'late' });
+  const first = await push();
+  assert.notEqual(first.body.file, file);
+  assert.deepEqual((await push()).body, first.body);
+  assert.deepEqual(await stored('landing/late/', 'n'), [{ n: 7 }]);
+});
+
 test('rows that do not fit are refused by line and field, and leave nothing', async () => {
   const push = (body: unknown, headers = {}) => send(`${gateway.url}/data/sensors`, body, headers);
   const wrong = await push('at,heat,ok\n2026-01-01,hot,true\nyesterday,1,maybe\n', csvType);
@@ -209,11 +222,11 @@ test('a day that is over becomes one file, and nobody sees a row twice, or misse
   const read = async (): Promise<number> => {
     const sources = { event: { path: 'landing:days' } };
     const query = `SELECT 'r' || n AS id, TIMESTAMP '2001-01-02' AS seen, n AS x, 'ATL' AS city, 1 AS y FROM event`;
-    const project_ = await bench.pin(project({ sources, query }));
+    const artifact = await bench.pin(project({ sources, query }));
     const window = { from: '2001-01-01T00:00:00.000Z', until: '2001-02-01T00:00:00.000Z' };
     const lifecycleId = `lifecycle/m/${++looks}`;
     return (
-      await bench.run(createIngest(bench.deps as never).ingest, { lifecycleId, project: project_, window })
+      await bench.run(createIngest(bench.deps as never).ingest, { lifecycleId, project: artifact, window })
     ).rows;
   };
   let looks = 100;
