@@ -106,18 +106,17 @@ async function start(
     if (devices.length > 0)
       keep('gpu', new URL('../workers/gpu.ts', import.meta.url), { flags: waitingFlags });
     const serving = keep('serving', new URL('../serving/server.ts', import.meta.url));
-    const gateway = keep('gateway', new URL('./gateway/server.ts', import.meta.url), {
-      flags: waitingFlags,
-      args: ['--port', new URL(file.gatewayUrl!).port],
-    });
     await until(
       () => health(file.servingUrl).then(is200, notYet),
       `The endpoint ${file.servingUrl} does not answer`,
       logs,
     );
-    const ready = () => answers(`${file.gatewayUrl}/health/live`);
-    await until(ready, `The gateway ${file.gatewayUrl} does not answer`, logs);
     await until(() => polls(connection, file.namespace, worker.pid), 'The worker does not get ready', logs);
+    // Last, and not waited for: a run need not wait until events can come.
+    const gateway = keep('gateway', new URL('./gateway/server.ts', import.meta.url), {
+      flags: waitingFlags,
+      args: ['--port', new URL(file.gatewayUrl!).port],
+    });
     await failpoint('cli:processes');
     await writeFile(stackFilePath(config.home), JSON.stringify(file));
     await failpoint('cli:noted');
@@ -163,10 +162,6 @@ async function until(holds: () => Promise<boolean>, otherwise: string, logs: str
     if (Date.now() > deadline) throw new Error(`${otherwise}; its log is in ${logs}`);
     await sleep(100);
   }
-}
-
-async function answers(url: string): Promise<boolean> {
-  return fetch(url).then(({ ok }) => ok, notYet);
 }
 
 const is200 = (status: number): boolean => status === 200;
