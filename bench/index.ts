@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { drift } from './drift.ts';
 import { flights } from './flights.ts';
+import { gateway } from './gateway.ts';
 import { gpu } from './gpu.ts';
 import { driftAlarms } from './drift-alarms.ts';
 import { guard } from './guard.ts';
@@ -32,6 +33,7 @@ const measurements: Record<string, (home: string) => Promise<Row[]>> = {
   steps,
   start,
   serving,
+  gateway,
   rolling,
   models,
   runs,

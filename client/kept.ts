@@ -22,7 +22,7 @@ export class Kept {
 
   constructor(
     url: URL,
-    options: Pick<ChildOptions, 'env' | 'flags'>,
+    options: Pick<ChildOptions, 'env' | 'flags' | 'args'>,
     logPath: string,
     onEnd: (how: string) => void,
   ) {

@@ -13,6 +13,8 @@ export const StackFile = z.object({
   namespace: z.string(),
   uiUrl: z.string(),
   servingUrl: z.string(),
+  /** Absent before 0.5.0. */
+  gatewayUrl: z.string().optional(),
   store: z.string(),
 });
 export type StackFile = z.infer<typeof StackFile>;

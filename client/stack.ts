@@ -1,6 +1,6 @@
 /**
  * `esteira up`: everything on one machine — Temporal server if none is named, one worker, one more where there are
- * GPUs, one serving replica — kept running. Whatever is killed is started again; what it was doing goes on.
+ * GPUs, one serving replica, one gateway — kept running. Whatever is killed is started again; what it was doing goes on.
  *
  * The supervisor itself stays small: it loads no worker, no bundler, no engine.
  */
@@ -11,6 +11,7 @@ import { Connection } from '@temporalio/client';
 import type { ConnectionOptions } from '@temporalio/client';
 import { taskQueues } from '../contracts/search.ts';
 import { waitingFlags } from '../infra/child.ts';
+import type { ChildOptions } from '../infra/child.ts';
 import type { Config } from '../infra/config.ts';
 import type { Device } from '../contracts/trainer.ts';
 import { findDevices } from '../infra/devices.ts';
@@ -29,9 +30,12 @@ export interface Stack extends StackFile {
   /** That a gpu worker trains on. */
   devices: Device[];
   /** Process ids, for those who want to kill one. */
-  pids(): { worker: number; serving: number; temporal: number | undefined };
+  pids(): { worker: number; serving: number; gateway: number; temporal: number | undefined };
   stop(): Promise<void>;
 }
+
+/** Where people expect it; any other if somebody is there. */
+const gatewayPort = 8090;
 
 /** A first start bundles the workflow code; a small machine takes a while over that. */
 const readyMs = 300_000;
@@ -82,22 +86,37 @@ async function start(
       namespace: config.temporal.namespace,
       uiUrl: temporal?.server.uiUrl ?? '',
       servingUrl: `${protocol}://${config.serving.host}:${await freePort(config.serving.port)}`,
+      gatewayUrl: `http://127.0.0.1:${await freePort(gatewayPort)}`,
       store: config.store,
     };
-    const keep = (name: string, url: URL, flags: readonly string[] = []) => {
+    const keep = (
+      name: string,
+      url: URL,
+      { flags = [], args = [] }: Pick<ChildOptions, 'flags' | 'args'> = {},
+    ) => {
       const log = join(logs, `${name}.log`);
       const onEnd = (how: string) =>
         tell(`The ${name} process ended (${how}) and is started again; see ${log}`);
-      const kept = new Kept(url, { env: environment(config, file), flags }, log, onEnd);
+      const kept = new Kept(url, { env: environment(config, file), flags, args }, log, onEnd);
       started.push(kept);
       return kept;
     };
-    const worker = keep('worker', new URL('../workers/cpu.ts', import.meta.url), waitingFlags);
+    const worker = keep('worker', new URL('../workers/cpu.ts', import.meta.url), { flags: waitingFlags });
     const devices = await findDevices(config.gpus);
-    if (devices.length > 0) keep('gpu', new URL('../workers/gpu.ts', import.meta.url), waitingFlags);
+    if (devices.length > 0)
+      keep('gpu', new URL('../workers/gpu.ts', import.meta.url), { flags: waitingFlags });
     const serving = keep('serving', new URL('../serving/server.ts', import.meta.url));
-    await until(() => answers(file.servingUrl), `The endpoint ${file.servingUrl} does not answer`, logs);
+    await until(
+      () => health(file.servingUrl).then(is200, notYet),
+      `The endpoint ${file.servingUrl} does not answer`,
+      logs,
+    );
     await until(() => polls(connection, file.namespace, worker.pid), 'The worker does not get ready', logs);
+    // Last, and not waited for: a run need not wait until events can come.
+    const gateway = keep('gateway', new URL('./gateway/server.ts', import.meta.url), {
+      flags: waitingFlags,
+      args: ['--port', new URL(file.gatewayUrl!).port],
+    });
     await failpoint('cli:processes');
     await writeFile(stackFilePath(config.home), JSON.stringify(file));
     await failpoint('cli:noted');
@@ -105,7 +124,12 @@ async function start(
       ...file,
       devices,
       server: temporal?.server.description ?? `server at ${address} (TEMPORAL_ADDRESS)`,
-      pids: () => ({ worker: worker.pid, serving: serving.pid, temporal: temporal?.server.pid }),
+      pids: () => ({
+        worker: worker.pid,
+        serving: serving.pid,
+        gateway: gateway.pid,
+        temporal: temporal?.server.pid,
+      }),
       stop: () => stopAll(started),
     };
   } finally {
@@ -140,12 +164,9 @@ async function until(holds: () => Promise<boolean>, otherwise: string, logs: str
   }
 }
 
-async function answers(url: string): Promise<boolean> {
-  return health(url).then(
-    (status) => status === 200,
-    () => false, // it does not listen yet
-  );
-}
+const is200 = (status: number): boolean => status === 200;
+/** It does not listen yet. */
+const notYet = (): boolean => false;
 
 /** By process id: the server remembers pollers of earlier stacks for minutes. */
 async function polls(connection: Connection, namespace: string, pid: number): Promise<boolean> {

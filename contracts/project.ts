@@ -22,7 +22,10 @@ const SourceName = z.string().regex(/^[a-z_][a-z0-9_]*$/, 'must be a plain SQL n
 export const Task = z.enum(['binary-classification', 'multiclass-classification', 'regression']);
 export type Task = z.infer<typeof Task>;
 
-/** Files of one shape; `path` may hold `*` and `**`, and is relative to the project. */
+/**
+ * Files of one shape; `path` may hold `*` and `**`, and is relative to the project. `landing:<source>` is what was pushed to
+ * the gateway's `/data/<source>`.
+ */
 export const Source = z.strictObject({
   path: z.string().min(1),
   format: z.enum(['csv', 'parquet', 'json']).optional(),

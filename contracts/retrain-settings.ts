@@ -3,6 +3,12 @@ import { z } from 'zod';
 import { Duration, ModelName } from './artifact.ts';
 import { Budget, RetrainWindow } from './retrain.ts';
 
+const Pattern = z
+  .string()
+  .min(1)
+  .max(300)
+  .regex(/^[^*]*\*?$/, 'may hold one *, at its end');
+
 /** `22:00` */
 const ClockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day such as 22:00');
 export const weekdays = [
@@ -38,6 +44,22 @@ export const Retrain = z.strictObject({
         z.strictObject({ on: z.literal('forecast'), metric: z.string().min(1).optional(), within: Duration }),
         z.strictObject({ on: z.literal('new-data'), rows: z.int().positive() }),
         z.strictObject({ on: z.literal('every'), period: Duration }),
+        /** An event that the gateway took. A pattern is exact, or ends in `*`. */
+        z.strictObject({
+          on: z.literal('event'),
+          type: Pattern,
+          source: Pattern.optional(),
+          subject: Pattern.optional(),
+        }),
+        /** A push that a Git forge told the gateway of. */
+        z.strictObject({
+          on: z.literal('code-changed'),
+          /** Its address, or the end of its path: `fleet/delays`. */
+          repository: z.string().min(1).max(300),
+          branch: Pattern.optional(),
+          /** A changed file must match one; `*` stays within a folder, `**` does not. */
+          paths: z.array(z.string().min(1).max(200)).min(1).max(50).optional(),
+        }),
         /** Another model, whose predictions are a column of this one's data, has another champion. */
         z.strictObject({ on: z.literal('upstream'), model: ModelName }),
       ]),

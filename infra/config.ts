@@ -212,6 +212,11 @@ export function servingToken(): string | undefined {
   return process.env['ESTEIRA_SERVING_TOKEN'] || undefined;
 }
 
+/** A secret that a settings file names by its variable, so that the file need not hold it. */
+export function secretOf(variable: string): string | undefined {
+  return process.env[variable] || undefined;
+}
+
 /** Faults to strike in this process; undefined nearly always. */
 export function faultSetting(): string | undefined {
   return process.env['ESTEIRA_FAULT'] || undefined;

@@ -5,7 +5,7 @@
  * the middle of a stream, between two compare-and-swaps. `test/infra/failpoint.test.ts` holds list and code together.
  */
 
-/** Stage, store, serving or command, then the place. One line each, in the order in which a run passes them. */
+/** Stage, store, serving, gateway or command, then the place. One line each, in the order in which a run passes them. */
 export const failpoints = [
   // Every recorded stage.
   ...(['ingest', 'validate', 'prepare', 'train', 'evaluate', 'deploy'] as const).flatMap(
@@ -97,6 +97,17 @@ export const failpoints = [
   'serving:shipped', // all parts are in the store, the journal is still there
   'serving:draining', // told to stop, not ready any more
   'serving:flushed', // all rows are in the store, the replica's note is there still
+  // The gateway.
+  'gateway:accepting', // a batch of events is to be written
+  'gateway:accepted', // it is in the ledger, nobody was answered
+  'gateway:claiming', // it is known which events a trigger carries, the ledger does not know
+  'gateway:claimed', // the ledger knows, the model entity does not
+  'gateway:triggered', // the entity has answered, the ledger does not know
+  'gateway:disposed', // the ledger has the disposition, the gateway does not know
+  'gateway:packed', // labels or rows are Parquet on this disk, not in the store
+  'gateway:labelled', // labels are in the store, nobody was answered
+  'gateway:landing', // pushed rows have their place, and are not in it
+  'gateway:landed', // they are in the store, nobody was answered
   // Commands that do more than one thing.
   'cli:pinned', // the project is pinned, nobody has asked for a run
   'cli:asked', // the trigger is answered, the caller does not know

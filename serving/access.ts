@@ -2,14 +2,12 @@
  * Who may ask what. Bearer tokens are known by their hashes only, so that who reads the file can ask nothing; tokens that
  * an identity provider signs are checked against its keys. Without either, whoever reaches the port may ask.
  */
-import { readFile } from 'node:fs/promises';
-import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify } from 'jose';
-import type { JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from 'jose';
+import type { JWTPayload } from 'jose';
 import { z } from 'zod';
 import type { AccessSettings } from '../infra/config-serving.ts';
 import { sha256 } from '../infra/digest.ts';
-import { Refusal } from './refusal.ts';
-import { unreadable } from './start-faults.ts';
+import { Refusal } from '../infra/refusal.ts';
+import { openSignedTokens, readJsonFile } from '../infra/signed-token.ts';
 
 /** `predict`: inference, metadata, labels. `admin`: metrics and what tells of the server. */
 export const Scope = z.enum(['predict', 'admin']);
@@ -44,19 +42,14 @@ export interface Access {
 
 /** Signed tokens are remembered until they expire, at most so many. */
 const rememberedAtMost = 10_000;
-/** One that never ends could not be taken back. */
-const requiredClaims = ['exp'];
 
 /** @throws Error that names the file and what is wrong in it */
 export async function openAccess({ tokens, jwt }: AccessSettings): Promise<Access> {
   const known = tokens === undefined ? new Map<string, Grant>() : await readTokens(tokens);
-  const keys = jwt && (await keysOf(jwt.jwks));
+  const signed = jwt && (await openSignedTokens(jwt, 'ESTEIRA_SERVING_JWKS'));
   const remembered = new Map<string, { grant: Grant; until: number }>();
   const verify = async (token: string): Promise<Grant> => {
-    const { issuer, audience } = jwt!;
-    const { payload } = await jwtVerify(token, keys!, { issuer, audience, requiredClaims }).catch(
-      refuseToken,
-    );
+    const payload = await signed!(token);
     const grant = grantOf(payload);
     if (remembered.size >= rememberedAtMost) remembered.clear();
     if (payload.exp !== undefined) remembered.set(token, { grant, until: payload.exp * 1_000 });
@@ -96,35 +89,9 @@ async function readTokens(path: string): Promise<Map<string, Grant>> {
   );
 }
 
-async function keysOf(jwks: string): Promise<JWTVerifyGetKey> {
-  if (/^https?:/.test(jwks)) return createRemoteJWKSet(new URL(jwks));
-  const set = await readJsonFile('ESTEIRA_SERVING_JWKS', jwks);
-  try {
-    return createLocalJWKSet(set as JSONWebKeySet);
-  } catch (error) {
-    throw new Error(`${jwks} is no JSON Web Key Set`, { cause: error });
-  }
-}
-
-/** @throws Error that names the setting and the file */
-async function readJsonFile(setting: string, path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch(unreadable(setting, path));
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw new Error(`${path}, which ${setting} names, is not JSON`, { cause: error });
-  }
-}
-
 /** `scope` is a list in one string (RFC 8693, 4.2); only words that are scopes here count. */
 function grantOf({ sub, scope }: JWTPayload): Grant {
   const words = typeof scope === 'string' ? scope.split(' ') : [];
   const scopes = Scope.options.filter((one) => words.includes(one));
   return { name: sub ?? 'the bearer', scopes, models: undefined };
-}
-
-function refuseToken(error: unknown): never {
-  if (error instanceof errors.JWTExpired) throw new Refusal(401, 'the token has expired');
-  if (error instanceof errors.JOSEError) throw new Refusal(401, `the token is not valid: ${error.message}`);
-  throw error;
 }

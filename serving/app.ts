@@ -17,7 +17,7 @@ import { readCsv } from './invocation-csv.ts';
 import { addInvocationRoutes } from './invocations.ts';
 import { parseJson, parsePythonJson } from './json.ts';
 import { named } from './predict.ts';
-import { Refusal, shown } from './refusal.ts';
+import { Refusal, shown } from '../infra/refusal.ts';
 import { sentenceOf } from './rejects.ts';
 import type { Rejects } from './rejects.ts';
 import { isWhole } from './texts.ts';

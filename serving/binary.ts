@@ -11,7 +11,7 @@ import { endianness } from 'node:os';
 import type { TensorSpec } from '../contracts/serving.ts';
 import { isFloat, kinds } from '../infra/onnx/datatypes.ts';
 import type { Values } from '../infra/onnx/datatypes.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 import { isText, textWords } from './texts.ts';
 
 // Views are read in the machine's own order.

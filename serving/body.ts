@@ -1,6 +1,6 @@
 /** Bodies of requests: bounded before they are read, and never half read when an answer goes out. */
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 
 /** 10,000 rows of some 50 columns. */
 export const bodyLimit = 32 * 1024 * 1024;

@@ -7,7 +7,7 @@
 import type { Datatype, Ports, TensorSpec } from '../contracts/serving.ts';
 import { valuesOf } from './binary.ts';
 import type { Tail } from './binary.ts';
-import { Refusal, shown } from './refusal.ts';
+import { Refusal, shown } from '../infra/refusal.ts';
 import type { Element, Elements, Given, Rows } from './rows.ts';
 import { isText, textWords } from './texts.ts';
 

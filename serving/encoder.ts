@@ -5,7 +5,7 @@ import type { Values } from '../infra/onnx/datatypes.ts';
 import type { Feed } from '../infra/onnx/session.ts';
 import { bytesOf } from './binary.ts';
 import type { Wanted } from './envelope.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 
 /** What JSON says of NaN and infinity, for which it has no word: a refusal, or null. */
 export type NanPolicy = 'refuse' | 'null';

@@ -1,7 +1,7 @@
 /** The parts of a request that do not depend on a model: its id, its parameters, the outputs it asks for. */
 import type { Ports, TensorSpec } from '../contracts/serving.ts';
 import { objectOf } from './decoder.ts';
-import { Refusal, shown } from './refusal.ts';
+import { Refusal, shown } from '../infra/refusal.ts';
 import { isWhole } from './texts.ts';
 
 /** In bytes of UTF-8 it may be more: any text is an id. */

@@ -21,7 +21,7 @@ import { modelMetrics } from './metrics.ts';
 import { Rejects } from './rejects.ts';
 import { Shipper } from './shipper.ts';
 import { openThreadedConverter } from './threaded-converter.ts';
-import { fail } from './start-faults.ts';
+import { fail } from '../infra/start-faults.ts';
 
 const { values } = parseArgs({
   options: {

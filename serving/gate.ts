@@ -1,7 +1,7 @@
 /** The door that every request goes through, by whatever protocol: who it is, what it may do, how often. */
 import type { Access, Grant, Scope } from './access.ts';
 import { permit } from './access.ts';
-import type { Rates } from './rates.ts';
+import type { Rates } from '../infra/rates.ts';
 
 export interface Caller {
   authorization: string | undefined;

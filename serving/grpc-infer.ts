@@ -9,7 +9,7 @@ import { readId, readOutputParameters, readParameters, wantedOutputs } from './e
 import type { Asked, Wanted } from './envelope.ts';
 import type { LoadedVersion } from './loaded-version.ts';
 import type { Prediction, Question } from './predict.ts';
-import { Refusal, shown } from './refusal.ts';
+import { Refusal, shown } from '../infra/refusal.ts';
 import type { Element, Elements, Given, Rows } from './rows.ts';
 
 /** What 64 bits come as. */

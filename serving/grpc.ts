@@ -14,10 +14,10 @@ import { answerOf, GrpcQuestion } from './grpc-infer.ts';
 import type { InferRequest } from './grpc-infer.ts';
 import { hostOf } from './infer-http.ts';
 import { named, predict } from './predict.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 import { sentenceOf, statusIn } from './rejects.ts';
 import type { Rejects } from './rejects.ts';
-import { notListening } from './start-faults.ts';
+import { notListening } from '../infra/start-faults.ts';
 import type { Tracing } from './tracing.ts';
 import { extensions, modelMetadata, repositoryIndex } from './repository.ts';
 

@@ -17,7 +17,7 @@ import type { LoadedVersion } from './loaded-version.ts';
 import { predict } from './predict.ts';
 import type { Question } from './predict.ts';
 import { rawRequest } from './raw-request.ts';
-import { Refusal, shown } from './refusal.ts';
+import { Refusal, shown } from '../infra/refusal.ts';
 import { sentenceOf } from './rejects.ts';
 import type { Tracing } from './tracing.ts';
 import type { Rejects } from './rejects.ts';

@@ -7,7 +7,7 @@
 import { CsvError, parse } from 'csv-parse/sync';
 import type { TensorSpec } from '../contracts/serving.ts';
 import { product } from './decoder.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 
 /** @throws Refusal 400 */
 export function readCsv(bytes: Buffer): readonly (readonly string[])[] {

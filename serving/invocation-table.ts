@@ -3,7 +3,7 @@ import { checkElements, InexactNumber, maxRows, objectOf, product, rowsOf } from
 import type { Column } from './decoder.ts';
 import { cellValue, hasNames, placesOf } from './invocation-csv.ts';
 import type { LoadedVersion } from './loaded-version.ts';
-import { Refusal, shown } from './refusal.ts';
+import { Refusal, shown } from '../infra/refusal.ts';
 import type { Element, Given, Rows } from './rows.ts';
 
 export interface Table {

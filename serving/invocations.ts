@@ -16,7 +16,7 @@ import { columnsOf } from './invocation-table.ts';
 import { isList } from './block.ts';
 import { predict } from './predict.ts';
 import type { Prediction } from './predict.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 
 export function addInvocationRoutes(app: FastifyInstance, catalogue: Catalogue): void {
   app.get('/ping', (_request, reply) =>

@@ -1,7 +1,7 @@
 /** Bodies as JSON: strict about their encoding, and exact where a model takes integers of 64 bits. */
 import { isUtf8 } from 'node:buffer';
 import { parse } from 'lossless-json';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 
 /** Whose body it is, for the sentence. */
 export interface Asked {

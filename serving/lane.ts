@@ -6,7 +6,7 @@
  */
 import type { Ports } from '../contracts/serving.ts';
 import type { Feed } from '../infra/onnx/session.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 import { gather } from './rows.ts';
 import type { Rows } from './rows.ts';
 

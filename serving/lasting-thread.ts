@@ -7,7 +7,7 @@
  */
 import type { Run } from './lane.ts';
 import type { Opened } from './opened.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 import type { Threaded } from './threaded.ts';
 
 const pauseMs = 1_000;

@@ -16,8 +16,8 @@ import { createApp, createManagementApp } from './app.ts';
 import type { AppDeps, Tls } from './app.ts';
 import { Gate } from './gate.ts';
 import { listenGrpc } from './grpc.ts';
-import { Rates } from './rates.ts';
-import { notListening, unreadable } from './start-faults.ts';
+import { Rates } from '../infra/rates.ts';
+import { notListening, unreadable } from '../infra/start-faults.ts';
 import { openTracing } from './tracing.ts';
 
 /** Balancers poll readiness about this often; what they send until then is still answered. */

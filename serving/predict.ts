@@ -6,7 +6,7 @@ import type { Catalogue, Host, Routed } from './catalogue.ts';
 import type { Wanted } from './envelope.ts';
 import type { Ran } from './lane.ts';
 import type { LoadedVersion } from './loaded-version.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 import { pointOf } from './routing.ts';
 import type { Rows } from './rows.ts';
 

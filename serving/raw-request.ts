@@ -2,7 +2,7 @@
 import { kinds } from '../infra/onnx/datatypes.ts';
 import type { Host } from './catalogue.ts';
 import { product } from './decoder.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 
 /**
  * @returns the request as it would be written with its JSON

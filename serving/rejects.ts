@@ -1,5 +1,5 @@
 /** How often requests were answered with a no, by reason: what an operator asks first. */
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 
 const reasons = new Map([
   [400, 'invalid'],

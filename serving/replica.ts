@@ -14,7 +14,7 @@ import type { Stream } from './journal.ts';
 import type { LoadedVersion, LoadSettings } from './loaded-version.ts';
 import { ModelHost } from './model-host.ts';
 import { Note, sweepNotes } from './note.ts';
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../infra/refusal.ts';
 import { pointOf } from './routing.ts';
 import type { Shipper } from './shipper.ts';
 

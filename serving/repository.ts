@@ -3,7 +3,7 @@ import type { TensorSpec } from '../contracts/serving.ts';
 import type { Catalogue, Host } from './catalogue.ts';
 import { objectOf } from './decoder.ts';
 import { named } from './predict.ts';
-import { Refusal, shown } from './refusal.ts';
+import { Refusal, shown } from '../infra/refusal.ts';
 
 /** Those that are here whole: of the model repository there is the index only, so it is not among them. */
 export const extensions = ['binary_tensor_data', 'parameters'];

@@ -20,7 +20,7 @@ import { Rejects } from './rejects.ts';
 import { Replica } from './replica.ts';
 import { Shipper } from './shipper.ts';
 import { openThreadedConverter } from './threaded-converter.ts';
-import { fail } from './start-faults.ts';
+import { fail } from '../infra/start-faults.ts';
 
 const { values } = parseArgs({
   options: {

@@ -79,7 +79,7 @@ async function originOf(
 ): Promise<Origin & { data: DatasetManifest['sources'] }> {
   const pinned = await readJsonBlob(deps.store, project, PinnedProject);
   const { model, sources, key, time, label } = pinned.project;
-  const data = await withEngine(deps, 'ingest', (db) => openSources(db, pinned));
+  const data = await withEngine(deps, 'ingest', (db) => openSources(db, pinned, deps.store));
   return {
     code: codeDigest('activities/ingest', 'infra/duckdb.ts'),
     environment: nodeDigest(),
@@ -95,7 +95,7 @@ async function read(
   pinned: PinnedProject,
   window: Window,
 ): Promise<DatasetManifest> {
-  const sources = await openSources(db, pinned);
+  const sources = await openSources(db, pinned, store);
   const columns = await materialise(db, pinned, window);
   const { rows, first, last } = await extent(db, pinned, window);
   const parts = await fileParts(store, db, folder, rows);

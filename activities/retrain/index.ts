@@ -82,7 +82,7 @@ async function newRows(deps: RetrainDeps, champion: Champion, tick: TickSummary)
   const window = { from: champion.made.window.until, until: tick.window.until };
   if (window.from >= window.until) return 0;
   return withEngine(deps, 'retrain', async (db) => {
-    await openSources(db, champion.pinned);
+    await openSources(db, champion.pinned, deps.store);
     const query = selectWindow(champion.pinned.sql, window);
     const [found] = await db.rows<{ n: number }>(`SELECT count(*) AS n FROM (${query})`);
     return found!.n;

@@ -25,6 +25,7 @@ export interface Known {
 export async function fired(project: Project, tick: TickRecord, known: Known): Promise<Fired[]> {
   const found: Fired[] = [];
   for (const rule of project.retrain.rules) {
+    if (rule.on === 'event' || rule.on === 'code-changed') continue; // of the gateway, not of a tick
     const reason = await reasonOf(rule, project, tick, known);
     const kind = rule.on === 'every' ? 'schedule' : rule.on;
     if (reason !== undefined) found.push({ rule: rule.on, kind, reason });
@@ -32,7 +33,7 @@ export async function fired(project: Project, tick: TickRecord, known: Known): P
   return found;
 }
 
-type Rule = Project['retrain']['rules'][number];
+type Rule = Exclude<Project['retrain']['rules'][number], { on: 'event' | 'code-changed' }>;
 
 async function reasonOf(
   rule: Rule,

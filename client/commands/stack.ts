@@ -6,7 +6,7 @@ import { exitCodes, say, table } from '../output.ts';
 export function addStackCommands(program: Command): void {
   program
     .command('up')
-    .description('run server, worker and serving on this machine, until Ctrl-C')
+    .description('run server, worker, serving and gateway on this machine, until Ctrl-C')
     .option('--json', 'for machines')
     .action(({ json = false }: { json?: boolean }) => up(json));
   program
@@ -33,18 +33,19 @@ async function up(json: boolean): Promise<void> {
   const { readConfig } = await import('../../infra/config.ts');
   const { startStack } = await import('../stack.ts');
   const stack = await startStack(readConfig(), (line) => void process.stderr.write(`${line}\n`));
-  const { address, uiUrl, servingUrl, store } = stack;
+  const { address, uiUrl, servingUrl, gatewayUrl, store } = stack;
   const text = [
     `Temporal  ${stack.server}`,
     ...(uiUrl ? [`Web UI    ${uiUrl}`] : []),
     `Endpoint  ${servingUrl}`,
+    `Gateway   ${gatewayUrl}`,
     `Store     ${store}`,
     ...(stack.devices.length > 0
       ? [`Training  on ${stack.devices.map(({ index, name }) => `${index} ${name}`).join(', ')}`]
       : []),
     'Running. Ctrl-C stops everything.',
   ].join('\n');
-  say(json, { address, uiUrl, servingUrl, store }, text);
+  say(json, { address, uiUrl, servingUrl, gatewayUrl, store }, text);
   await interrupted;
   if (!json) process.stdout.write('Stopping …\n');
   await stack.stop();

@@ -14,9 +14,9 @@ export async function readJson<S extends z.ZodType>(
   store: Store,
   key: string,
   schema: S,
-): Promise<{ value: z.infer<S>; etag: string } | undefined> {
+): Promise<{ value: z.infer<S>; etag: string; bytes: number } | undefined> {
   const found = await store.read(key);
-  return found && { value: parseJson(schema, found.bytes, key), etag: found.etag };
+  return found && { value: parseJson(schema, found.bytes, key), etag: found.etag, bytes: found.bytes.length };
 }
 
 /** @returns false when the key existed, and was left as it is */

@@ -9,7 +9,7 @@ import { openChecked } from '../../infra/onnx/open.ts';
 import type { Feed } from '../../infra/onnx/session.ts';
 import { readJson } from '../../infra/store/json.ts';
 import { LastingThread } from '../../serving/lasting-thread.ts';
-import { Refusal } from '../../serving/refusal.ts';
+import { Refusal } from '../../infra/refusal.ts';
 import { openThreaded } from '../../serving/threaded.ts';
 import type { Threaded } from '../../serving/threaded.ts';
 import { inferBody, makePlace, post } from '../support/server.ts';

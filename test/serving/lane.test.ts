@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Ports } from '../../contracts/serving.ts';
 import { Lane, defaultLimits } from '../../serving/lane.ts';
 import type { Run } from '../../serving/lane.ts';
-import { Refusal } from '../../serving/refusal.ts';
+import { Refusal } from '../../infra/refusal.ts';
 import type { Rows } from '../../serving/rows.ts';
 
 const ports = (shape: number[] = [-1]): Ports => ({
