@@ -81,6 +81,8 @@ export interface DeployActivities {
 export interface MonitorActivities {
   /** @param input.again makes a tick that is on record anew; else the first look stands */
   monitor(input: { model: string; window: Window; again?: boolean }): Promise<TickSummary>;
+  /** Windows before this one whose labels were not all there, where some have come since. */
+  staleTicks(input: { model: string; window: Window }): Promise<Window[]>;
   /** Makes few files of the many of days that are over. Rows stay as they are. */
   compact(input: { model: string; before: string }): Promise<Compaction>;
   /** Until 0.5.0, when `tellAlerts` took over: sends the alerts to the project's webhook, if it has one. */

@@ -28,6 +28,12 @@ export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
   // 0.4.0: a day's files were left as replicas had written them. 0.5.0: they were looked through at every tick.
   if (patched('compact-log') && (!patched('compact-daily') || endsADay(window)))
     await onTick.compact({ model, before: workflowInfo().startTime.toISOString() });
+  // 0.5.0: labels that came later than `labelDelay` were never looked at.
+  if (endsADay(window) && patched('late-labels'))
+    for (const late of await onTick.staleTicks({ model, window }))
+      await onTick.monitor.executeWithOptions({ summary: `late labels of ${late.from.slice(0, 16)}` }, [
+        { model, window: late, again: true },
+      ]);
   const lines = [
     `### ${model}: ${tick.rows} predictions, ${tick.alerts.length} alerts`,
     ...tick.alerts.map((alert) => `- **${alert.kind}** ${alert.message}`),

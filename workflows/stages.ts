@@ -91,7 +91,7 @@ export const onScore = proxyActivities<Pick<AllActivities, 'planScore' | 'scoreB
 
 // A pass over one window of the prediction log. The next tick comes anyway, so it is not chased for days.
 export const onTick = proxyActivities<
-  Pick<AllActivities, 'monitor' | 'retrain' | 'notify' | 'tellAlerts' | 'compact'>
+  Pick<AllActivities, 'monitor' | 'staleTicks' | 'retrain' | 'notify' | 'tellAlerts' | 'compact'>
 >({
   taskQueue: taskQueues.cpu,
   startToCloseTimeout: '30 minutes',

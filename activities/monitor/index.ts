@@ -13,6 +13,7 @@ import type { Store } from '../../infra/store/store.ts';
 import { compactLog } from './compact.ts';
 import { championOf, versionThen } from './champion.ts';
 import { lookAt, tickKey, tickName } from './look.ts';
+import { staleTicks } from './stale.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
 
@@ -37,6 +38,7 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
       const changed = again && canonicalJson(record) !== canonicalJson(filed?.value ?? null);
       return again ? { ...summary, changed } : summary;
     },
+    staleTicks: ({ model, window }) => staleTicks(deps.store, model, parse(Window, window)),
     async compact({ model, before }) {
       return withEngine(deps, 'monitor', (db, folder) =>
         compactLog(deps.store, db, folder, { model, before }),

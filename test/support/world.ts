@@ -135,6 +135,7 @@ function agreeable(env: TestWorkflowEnvironment, told: Told): AllActivities {
     trial: async ({ trial }) => ({ trial, state: 'done', value: trial, loss: trial }),
     chooseTrial: async () => ({ model: artifact, metrics: {}, steps: 1, seconds: 1 }),
     track: async () => null,
+    staleTicks: async () => [],
     spent: async () => ({ runs: 0, seconds: 0, money: 0 }),
     compact: async () => ({ days: 0, files: 0, into: 0 }),
     awaitWorker: async () => ({ served: true, since: '2001-02-01T00:00:00.000Z' }),

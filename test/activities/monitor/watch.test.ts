@@ -196,12 +196,15 @@ test('a tick that is made again sees labels that have come since, and twice is o
   const { monitor } = createMonitor({ ...bench.deps, post: async () => {} });
   const day = (n: number) => new Date(Date.parse('2001-05-01') + n * 86_400_000).toISOString().slice(0, 10);
   const look = { x: '0.5', probability: '0.5' };
-  await logDay(bench, day(0), look);
+  await logDay(bench, day(0), { ...look, label: `CASE WHEN i % 2 = 0 THEN '0' END` });
   await logDay(bench, day(1), look);
-  // Labels of the first day that nobody had: half of them say otherwise now.
   const window = dayWindow(day(1));
   const first = await bench.run(monitor, { model: 'm', window });
+  const { staleTicks } = createMonitor({ ...bench.deps, post: async () => {} });
+  const next = { model: 'm', window: dayWindow(day(2)) };
+  assert.deepEqual(await bench.run(staleTicks, next), [], 'nothing has come since');
   await relabel(day(0));
+  assert.deepEqual(await bench.run(staleTicks, next), [window]);
   const stands = await bench.run(monitor, { model: 'm', window });
   assert.equal(stands.record.sha256, first.record.sha256, 'the first look stands');
   const again = await bench.run(monitor, { model: 'm', window, again: true });
@@ -211,6 +214,7 @@ test('a tick that is made again sees labels that have come since, and twice is o
   assert.equal(record.version, 1);
   const twice = await bench.run(monitor, { model: 'm', window, again: true });
   assert.deepEqual([twice.changed, twice.record.sha256], [false, again.record.sha256]);
+  assert.deepEqual(await bench.run(staleTicks, next), [], 'all its labels are there');
 });
 
 /** What really happened was 1, it is known two days later. */
