@@ -8,9 +8,12 @@ import type { Client } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import type { temporal } from '@temporalio/proto';
 import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
+import { Delivery } from '../contracts/alerts.ts';
 import { ApprovalRequest } from '../contracts/approval.ts';
+import { BackfillPlan } from '../contracts/backfill.ts';
 import { LifecyclePlan, stages } from '../contracts/lifecycle.ts';
 import { ModelState } from '../contracts/model.ts';
+import { MonitorPlan } from '../contracts/monitor.ts';
 import { RolloutPlan } from '../contracts/rollout.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
 import { payloadConverter } from '../workflows/payload-converter.ts';
@@ -68,6 +71,9 @@ const inputs = {
   approval: ApprovalRequest,
   rollout: RolloutPlan,
   model: ModelState,
+  monitor: MonitorPlan,
+  backfill: BackfillPlan,
+  delivery: Delivery,
 };
 
 /** @returns which payload this code could not read, or null */

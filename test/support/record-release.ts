@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { checkpointKey, CheckpointRecord } from '../../activities/train/checkpoints.ts';
+import { alertList, changeAlert } from '../../client/alerts.ts';
+import { followBackfill, startBackfill } from '../../client/backfill.ts';
 import { reproduce } from '../../client/reproduce.ts';
 import { release as letGo, sayToRollout } from '../../client/rollout.ts';
 import { scoreLook, scoreOutcome, startScore } from '../../client/score.ts';
@@ -197,6 +199,38 @@ async function scoring(): Promise<void> {
   await record('scored', scoreId);
 }
 
+/** A model that nobody asks: its alert is told to a receiver that does not answer, and acknowledged; the past is made anew. */
+async function watched(): Promise<void> {
+  const sinks = [{ to: 'webhook' as const, url: 'http://127.0.0.1:9/hook' }];
+  const project = await belt.project('watched', {
+    alerts: { sinks },
+    retrain: { debounce: '1h', cooldown: '1d' },
+  });
+  await esteira.outcome(await belt.start(project));
+  const window = (n: number) => ({
+    from: new Date(Date.parse(january.until) + n * 86_400_000).toISOString(),
+    until: new Date(Date.parse(january.until) + (n + 1) * 86_400_000).toISOString(),
+  });
+  const { tick } = await esteira.tick('watched', window(0));
+  const delivery = `delivery/watched/${tick.tick}/webhook`;
+  await until(async () => (await alertList(esteira.store, 'watched')).undelivered.length > 0);
+  await changeAlert(esteira, 'acknowledge', {
+    model: 'watched',
+    alert: 'silence',
+    by: 'ada',
+    reason: 'on it',
+  });
+  await record('watched', `monitor/watched/${window(0).until}`, 'alerts/watched');
+  await record('mid-delivery', delivery);
+  const plan = { from: window(0).from, until: window(3).until, parallel: 2 };
+  const backfillId = await startBackfill(esteira, 'watched', plan);
+  for await (const _ of followBackfill(esteira, backfillId));
+  await record('backfilled', backfillId);
+  const trigger = { kind: 'drift' as const, by: 'monitor', reason: 'drift of x', at: window(9).until };
+  assert.equal((await esteira.trigger('watched', { ...trigger, id: 'drift/watched/1' })).status, 'waiting');
+  await record('waiting', 'model/watched');
+}
+
 try {
   await Promise.all([
     approval(),
@@ -208,6 +242,7 @@ try {
     queues(),
     steered(),
     scoring(),
+    watched(),
   ]);
 } finally {
   await belt.close();
