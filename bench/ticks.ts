@@ -17,7 +17,7 @@ import { atMost, just } from './row.ts';
 import type { Row } from './row.ts';
 
 const models = Number(process.env['BENCH_MODELS'] ?? 500);
-const everyMs = 300_000;
+const everyMs = Number(process.env['BENCH_MINUTES'] ?? 5) * 60_000;
 /** Rows that each is asked for in five minutes. */
 const rowsEach = Number(process.env['BENCH_ROWS'] ?? 200);
 

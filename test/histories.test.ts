@@ -26,6 +26,10 @@ const moments = [
   'released',
   'mid-score',
   'scored',
+  'watched',
+  'mid-delivery',
+  'backfilled',
+  'waiting',
 ];
 
 test('every released history replays, and its payloads parse', async () => {

@@ -6,20 +6,13 @@ import { quoteIdentifier } from '../../infra/duckdb.ts';
 import { classCounts, numberCounts } from '../evaluate/foresight.ts';
 import { topClasses } from '../evaluate/multiclass.ts';
 
-/** Of a window: as many tell a distribution well enough to see by how much it usually differs. */
-const rowsAtMost = 500;
-
 /** @returns the first output, row-major */
 export type ScoreRows = (columns: Columns) => Promise<number[]>;
 
-/**
- * @param from what follows FROM, with a column `"window"`
- * @returns one summary a window, in their order
- */
+/** @param from what follows FROM, with a column `"window"`. @returns one summary a window */
 export async function predictionsBy(
   db: DuckDb,
   from: string,
-  windows: readonly number[],
   { signature, like }: { signature: Signature; like: SummaryColumn },
   score: ScoreRows,
 ): Promise<Summary[]> {
@@ -28,9 +21,7 @@ export async function predictionsBy(
     return spec.kind === 'timestamp' ? `epoch_ms(${column}) AS ${column}` : column;
   });
   const rows = await db.rows<{ window: number } & Record<string, string | number | boolean | null>>(
-    `SELECT "window", ${list.join(', ')} FROM (
-      SELECT *, row_number() OVER (PARTITION BY "window") AS place, count(*) OVER (PARTITION BY "window") AS many FROM ${from})
-      WHERE "window" IN (${windows.join(', ')}) AND place % greatest(1, many // ${rowsAtMost}) = 0`,
+    `SELECT "window", ${list.join(', ')} FROM ${from}`,
   );
   const columns = Object.fromEntries(
     signature.inputs.map(({ name }) => [name, rows.map((row) => row[name] ?? null)]),
@@ -38,7 +29,7 @@ export async function predictionsBy(
   const outputs = Float32Array.from(await score(columns));
   const width = Math.max(1, outputs.length / rows.length);
   const summaries: Summary[] = [];
-  for (const window of windows) {
+  for (const window of new Set(rows.map((row) => row.window))) {
     const own = rows.flatMap((row, i) => (row.window === window ? [i] : []));
     const values = Float32Array.from(own.flatMap((i) => [...outputs.subarray(i * width, (i + 1) * width)]));
     summaries.push(await summaryOf(db, { signature, like }, values));
