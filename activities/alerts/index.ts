@@ -34,6 +34,8 @@ export function createAlerts(deps: AlertDeps): AlertActivities {
   const { store, log } = deps;
   return {
     async tellAlerts({ model, tick }) {
+      // A quiet tick of a model of which nothing is open is no news; most are.
+      if (tick.alerts.length === 0 && (await isQuiet(store, model))) return { opened: 0, closed: 0, open: 0 };
       const champion = await championOf(store, model);
       const told = parse(Findings, {
         ...{ tick: tick.tick, window: tick.window, judged: tick.judged ?? [] },
@@ -73,4 +75,9 @@ export function createAlerts(deps: AlertDeps): AlertActivities {
       await failpoint('alerts:noted');
     },
   };
+}
+
+async function isQuiet(store: Store, model: string): Promise<boolean> {
+  const book = await readBook(store, model);
+  return !book?.alerts.some(({ state }) => state !== 'closed');
 }
