@@ -29,7 +29,7 @@ const dayMs = 86_400_000;
 
 /**
  * @param points one a window, any order
- * @returns undefined unless the trend is certain (its whole interval points to the limit) and gets there within the horizon
+ * @returns undefined unless the trend is certain: all of its interval points to the limit, and gets there within the horizon
  */
 export function forecastOf(
   points: readonly Point[],
@@ -47,10 +47,10 @@ export function forecastOf(
   const [slow, fast] = above ? [trend.low, trend.high] : [-trend.high, -trend.low];
   if (left <= 0 || slow <= 0) return undefined;
   const daysAt = (speed: number) => left / speed / dayMs;
-  const days = daysAt(trend.slope * towards);
-  if (days * dayMs > horizonMs) return undefined;
+  const latest = daysAt(slow);
+  if (latest * dayMs > horizonMs) return undefined;
   const about = { metric, limit, now, perDay: trend.slope * dayMs, windows: recent.length };
-  return { ...about, days, soonest: daysAt(fast), latest: daysAt(slow) };
+  return { ...about, days: daysAt(trend.slope * towards), soonest: daysAt(fast), latest };
 }
 
 /** The median slope of all pairs, and where it lies with 90 %. */
