@@ -31,18 +31,15 @@ export function serviceOf(rows: number, window: Window, times: Times, { now, bef
   return { rows, rowsPerMinute: rows / minutes, ...times, requests, errors, counters: now };
 }
 
+/** Logs of before 0.4.0 have no time in the queue: what there is is looked at. */
 export async function timesOf(db: DuckDb, log: PredictionLog, window: Window): Promise<Times> {
-  const columns = await db.rows<{ column_name: string }>('DESCRIBE predictions');
-  const has = (name: string) => columns.some((column) => column.column_name === name);
-  const quantiles = (name: string) =>
-    has(name) ? `quantile_cont(${name}, [0.5, 0.95, 0.99])` : 'NULL::DOUBLE[]';
-  const [found] = await db.rows<{ ms: number[] | null; queue: number[] | null }>(
-    `SELECT ${quantiles('ms')} AS ms, ${quantiles('queueMs')} AS queue FROM predictions WHERE ${log.within(window)}`,
+  const [found] = await db.rows<{ ms?: number[] | null; queueMs?: number[] | null; rows: number }>(
+    `SELECT count(*) AS rows, quantile_cont(COLUMNS('^(ms|queueMs)$'), [0.5, 0.95, 0.99]) FROM predictions WHERE ${log.within(window)}`,
   );
-  const [ms, queue] = [found!.ms, found!.queue];
+  const { ms = null, queueMs = null } = found!;
   return {
     latencyMs: ms && { p50: ms[0]!, p95: ms[1]!, p99: ms[2]! },
-    queueMs: queue && { p50: queue[0]!, p99: queue[2]! },
+    queueMs: queueMs && { p50: queueMs[0]!, p99: queueMs[2]! },
   };
 }
 

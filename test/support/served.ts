@@ -85,7 +85,7 @@ export async function logDay(bench: Bench, day: string, look: Day = {}): Promise
   const time = `TIMESTAMP '${day} 12:00:00' AS time`;
   await write(
     `predictions/m/${day}/12/r1-1.parquet`,
-    `${id}, ${time}, 1 AS version, 'champion' AS route, CAST(${x} AS DOUBLE) AS in_x, ${city} AS in_city,
+    `${id}, ${time}, 1 AS version, 'champion' AS route, 1.5 AS ms, CAST(${x} AS DOUBLE) AS in_x, ${city} AS in_city,
      CAST(${probability} AS FLOAT) AS out_probability`,
   );
   const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);

@@ -72,9 +72,13 @@ async function numbers(
   const whole = kind === 'integer' ? 'integer' : 'number';
   const layout = like?.layout ?? undefined;
   if (layout) return counted(db, table, name, whole, layout);
+  // So few rows have no more different numbers than that.
+  if (table.rows <= valuesAtMost) {
+    const own = (await valuesOf(db, table, name))!;
+    return described(db, table, name, { kind: whole, layout: null, ...own });
+  }
   const sample = await sampleOf(db, [table], name);
-  const few =
-    !sample || table.rows <= valuesAtMost || sample.distinct <= Math.min(valuesAtMost, sample.finite) / 2;
+  const few = !sample || sample.distinct <= Math.min(valuesAtMost, sample.finite) / 2;
   const values = few ? await valuesOf(db, table, name) : undefined;
   if (values) return described(db, table, name, { kind: whole, layout: null, ...values });
   const range =

@@ -88,7 +88,7 @@ test('labels come as JSON, NDJSON and CSV, and lie where the monitor reads them'
   const db = await openDuckDb({ memory: '256MB', threads: 1, spillDir: join(bench.folder, 'spill') });
   const path = join(bench.folder, 'p.parquet');
   await db.run(
-    `COPY (SELECT 'a' AS id, TIMESTAMP '2026-01-05' AS time, 1 AS version, 'champion' AS route) TO '${path}'`,
+    `COPY (SELECT 'a' AS id, TIMESTAMP '2026-01-05' AS time, 1 AS version, 'champion' AS route, 1.5 AS ms) TO '${path}'`,
   );
   await bench.store.createFromFile('predictions/m/2026-01-05/00/x.parquet', path, 'application/octet-stream');
   const window = { from: '2026-01-05T00:00:00.000Z', until: '2026-01-06T00:00:00.000Z' };
