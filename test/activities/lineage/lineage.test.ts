@@ -5,9 +5,12 @@ import { createIngest } from '../../../activities/ingest/index.ts';
 import { createLineage } from '../../../activities/lineage/index.ts';
 import { runIdOf } from '../../../activities/lineage/events.ts';
 import type { RunEvent } from '../../../activities/lineage/events.ts';
+import { stageRun, Teller } from '../../../activities/lineage/runs.ts';
 import { createMonitor } from '../../../activities/monitor/index.ts';
 import { createValidate } from '../../../activities/validate/index.ts';
+import { PinnedProject } from '../../../contracts/project.ts';
 import type { Making } from '../../../infra/openlineage.ts';
+import { readJsonBlob } from '../../../infra/store/json.ts';
 import { openLineageSchemas } from '../../support/openlineage.ts';
 import { dayWindow, logDay, serve } from '../../support/served.ts';
 import { csv, january, openBench, project } from '../../support/stage.ts';
@@ -43,6 +46,24 @@ test('ids of runs are those of RFC 9562, version 5', () => {
   // Its own example, section A.4: www.example.com in the namespace of names.
   const names = '6ba7b810-9dad-11d1-80b4-00c04fd430c8';
   assert.equal(runIdOf(names, 'www.example.com'), '2ed6657d-e927-568b-95e1-2665a8aea6a2');
+});
+
+test('a project in git says at which commit it was, and who owns it', async (t) => {
+  const pinned = await readJsonBlob(bench.store, await bench.pin(project()), PinnedProject);
+  const teller = new Teller({
+    version: '0.0.0',
+    namespace: 'ml',
+    storeId: '6ba7b810-9dad-11d1-80b4-00c04fd430c8',
+  });
+  const about = { pinned: { ...pinned, gitCommit: 'c0ffee' }, window: january };
+  const moment = { type: 'FAIL' as const, at: january.until, error: 'no' };
+  const event = teller.event(stageRun(lifecycleId, 'train'), moment, { inputs: [], outputs: [] }, about);
+  assert.deepEqual([event.job.namespace, event.job.name], ['ml', 'm.train']);
+  assert.equal(event.job.facets['sourceCodeLocation']!['version'], 'c0ffee');
+  assert.deepEqual(event.job.facets['ownership']!['owners'], [{ name: 'ana' }]);
+  const faultsOf = await openLineageSchemas();
+  if (typeof faultsOf === 'string') return t.skip(faultsOf);
+  assert.deepEqual(await faultsOf(event), []);
 });
 
 test('a second attempt, on another worker, is the same run', async () => {
