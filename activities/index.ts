@@ -8,6 +8,7 @@ import type { DeployDeps } from './deploy/index.ts';
 import { createEvaluate } from './evaluate/index.ts';
 import type { EvaluateDeps } from './evaluate/index.ts';
 import { createIngest } from './ingest/index.ts';
+import type { Lineage } from './lineage/index.ts';
 import { createMonitor } from './monitor/index.ts';
 import type { MonitorDeps } from './monitor/index.ts';
 import { createPrepare } from './prepare/index.ts';
@@ -32,7 +33,7 @@ export type CpuDeps = AlertDeps &
   RetrainDeps &
   ScoreDeps &
   TrainDeps &
-  QueueDeps & { tracking: Pick<Track, 'track'> };
+  QueueDeps & { tracking: Pick<Track, 'track'>; lineage?: Pick<Lineage, 'settle'> | undefined };
 
 export function createCpuActivities(deps: CpuDeps): AllActivities {
   return {
@@ -42,7 +43,10 @@ export function createCpuActivities(deps: CpuDeps): AllActivities {
     ...createTrain(deps),
     ...createSearch(deps),
     ...createQueue(deps),
-    track: deps.tracking.track,
+    async track(input) {
+      await deps.lineage?.settle(input);
+      return deps.tracking.track(input);
+    },
     ...createEvaluate(deps),
     ...createApprove(deps),
     ...createDeploy(deps),

@@ -74,7 +74,8 @@ export async function openAlerts(store: Store, model: string): Promise<BookAlert
   return found ? openOf(found.value) : [];
 }
 
-const openOf = ({ alerts }: Book): BookAlert[] => alerts.filter(({ state }) => state !== 'closed').map(awake);
+export const openOf = ({ alerts }: Book): BookAlert[] =>
+  alerts.filter(({ state }) => state !== 'closed').map(awake);
 
 const rowOf =
   ({ model, settings }: Book) =>
@@ -97,7 +98,7 @@ async function everyRecord(store: Store, model: string): Promise<AlertRecord[]> 
 }
 
 /** Each message once, though every alert that it is about has it on record. */
-function undeliveredOf(records: AlertRecord[]): Undelivered[] {
+export function undeliveredOf(records: AlertRecord[]): Undelivered[] {
   const found = new Map<string, Undelivered>();
   for (const { id, model, deliveries } of records) {
     for (const one of deliveries.filter(({ state }) => state !== 'delivered')) {

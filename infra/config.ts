@@ -11,6 +11,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { NativeConnectionOptions } from '@temporalio/worker';
 import { z } from 'zod';
+import { receiverSettings, receiverVariables } from './config-receivers.ts';
+import type { ReceiverSettings } from './config-receivers.ts';
 import { servingSettings, servingVariables } from './config-serving.ts';
 import type { ServingSettings } from './config-serving.ts';
 import { parseFaults } from './faults.ts';
@@ -24,7 +26,7 @@ export class ConfigError extends Error {
 export type LogLevel = (typeof logLevels)[number];
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
-export interface Config {
+export interface Config extends ReceiverSettings {
   /** Absolute: the embedded server's state, journals, spilled data. */
   home: string;
   /** Absolute: what can be fetched or computed again. Safe to delete when nothing runs. */
@@ -48,17 +50,6 @@ export interface Config {
   costPerHour: number | undefined;
   /** Addresses that alerts may go to although they are barred. */
   alertAllow: string[];
-  /** Only when MLFLOW_TRACKING_URI is set: every training is then told to that server, too. */
-  mlflow?: MlflowSettings;
-}
-
-/** As MLflow's own clients read them. */
-export interface MlflowSettings {
-  /** Without a slash at its end. */
-  uri: string;
-  experiment: string;
-  /** The Authorization header, when the server wants one. */
-  authorization?: string;
 }
 
 /** Name → how it is read, and how the allowed values are put into words. */
@@ -109,17 +100,7 @@ const variables = {
   // Faults on purpose, see infra/failpoint.ts. Read where they strike; here it is only checked.
   ESTEIRA_FAULT: { schema: z.string().optional(), allowed: 'point:action@n, or file:<path>' },
   ESTEIRA_FAULT_CONFIRM: { schema: z.literal('break-production').optional(), allowed: 'break-production' },
-  MLFLOW_TRACKING_URI: {
-    schema: z
-      .string()
-      .regex(/^https?:\/\/[^/]/)
-      .optional(),
-    allowed: 'the address of an MLflow server, http://… or https://…',
-  },
-  MLFLOW_EXPERIMENT_NAME: { schema: z.string().default('esteira'), allowed: 'a name' },
-  MLFLOW_TRACKING_TOKEN: { schema: z.string().optional(), allowed: 'a token' },
-  MLFLOW_TRACKING_USERNAME: { schema: z.string().optional(), allowed: 'a name' },
-  MLFLOW_TRACKING_PASSWORD: { schema: z.string().optional(), allowed: 'a password' },
+  ...receiverVariables,
   LOG_LEVEL: { schema: z.enum(logLevels).default('info'), allowed: logLevels.join(', ') },
 } as const;
 
@@ -144,7 +125,7 @@ export function readConfig(env: Environment = process.env): Config {
     color: given['NO_COLOR'] === undefined,
     serving: servingOf(values),
     duckdb: { memory: values.ESTEIRA_DUCKDB_MEMORY, threads: values.ESTEIRA_DUCKDB_THREADS },
-    ...mlflowSettings(values),
+    ...receiverSettings(values),
     gpus: values.ESTEIRA_GPUS,
     costPerHour: values.ESTEIRA_COST_PER_HOUR,
     alertAllow: values.ESTEIRA_ALERT_ALLOW ?? [],
@@ -243,21 +224,6 @@ function servingOf(values: Values): ServingSettings {
   } catch (error) {
     throw new ConfigError((error as Error).message, { cause: error });
   }
-}
-
-/** A name and a password go before a token, as in MLflow's own clients. */
-function mlflowSettings(values: Values): Pick<Config, 'mlflow'> {
-  if (values.MLFLOW_TRACKING_URI === undefined) return {};
-  const url = new URL(values.MLFLOW_TRACKING_URI);
-  const user = values.MLFLOW_TRACKING_USERNAME ?? decodeURIComponent(url.username);
-  const password = values.MLFLOW_TRACKING_PASSWORD ?? decodeURIComponent(url.password);
-  const basic = user && `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-  const token = values.MLFLOW_TRACKING_TOKEN && `Bearer ${values.MLFLOW_TRACKING_TOKEN}`;
-  const authorization = basic || token;
-  const uri = `${url.origin}${url.pathname}`.replace(/\/+$/, '');
-  return {
-    mlflow: { uri, experiment: values.MLFLOW_EXPERIMENT_NAME, ...(authorization && { authorization }) },
-  };
 }
 
 /** As every Temporal tool reads it: `TEMPORAL_…` over the profile in its TOML file. */

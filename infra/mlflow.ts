@@ -6,7 +6,7 @@
  *
  * @see https://mlflow.org/docs/latest/rest-api.html
  */
-import type { MlflowSettings } from './config.ts';
+import type { MlflowSettings } from './config-receivers.ts';
 
 export interface MlflowRun {
   runId: string;

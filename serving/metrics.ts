@@ -1,5 +1,7 @@
 /** `/metrics` in Prometheus' text format 0.0.4. */
 import { latencyBoundsMs } from '../contracts/serving.ts';
+import { family, header } from '../infra/exposition.ts';
+import type { Sample } from '../infra/exposition.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { LoadedVersion } from './loaded-version.ts';
 import type { Rejects } from './rejects.ts';
@@ -107,19 +109,6 @@ function stageFamilies(counters: readonly { labels: string; version: LoadedVersi
       batched,
     ),
   ];
-}
-
-type Sample = [labels: string, value: number];
-
-function family(name: string, type: string, help: string, samples: Sample[]): string[] {
-  return [
-    ...header(name, type, help),
-    ...samples.map(([labels, value]) => `${name}${labels ? `{${labels}}` : ''} ${value}`),
-  ];
-}
-
-function header(name: string, type: string, help: string): string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
 }
 
 /** Prometheus wants cumulative buckets; the sum is not counted, so it is left out. */

@@ -24,7 +24,10 @@ import { openBase } from './base.ts';
 import { cpuSettings, reviveMs } from './settings.ts';
 
 const config = readConfig();
-const { log, connection, tracking, secrets, training, close } = await openBase(config, 'cpu');
+const { log, connection, tracking, lineage, outermost, secrets, training, close } = await openBase(
+  config,
+  'cpu',
+);
 const client = await connect(config);
 const lateAlias = (error: unknown) => log.warn({ err: error }, 'MLflow hears of the slots with the next run');
 try {
@@ -35,7 +38,7 @@ try {
     workflowBundle: await workflowBundle(config.cacheHome),
     activities: createCpuActivities({
       ...training,
-      ...{ log, tracking, score },
+      ...{ log, tracking, lineage, score },
       onSlots: (model) => void tracking.trackAliases({ model }).catch(lateAlias),
       openDuckDb: (spillDir) => openDuckDb({ ...config.duckdb, spillDir }),
       openPlace: (uri, options) =>
@@ -53,6 +56,7 @@ try {
       pollers: (queue) => pollersOf(client, queue),
     }),
     ...cpuSettings,
+    interceptors: { activity: [...outermost, ...cpuSettings.interceptors.activity] },
   });
   const looks = setInterval(() => {
     revive(client, log).catch((error: unknown) =>

@@ -20,7 +20,7 @@ if (devices.length === 0) {
     'This machine has no GPU that nvidia-smi knows; install the driver, or name devices by ESTEIRA_GPUS=0,1.',
   );
 }
-const { log, connection, training, close } = await openBase(config, 'gpu');
+const { log, connection, outermost, training, close } = await openBase(config, 'gpu');
 const { store } = training;
 const unregister = await registerWorker(
   store,
@@ -52,6 +52,7 @@ try {
     }),
     maxConcurrentActivityTaskExecutions: devices.length,
     ...gpuSettings,
+    interceptors: { activity: [...outermost, ...gpuSettings.interceptors.activity] },
   });
   await worker.run();
 } finally {

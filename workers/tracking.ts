@@ -1,7 +1,7 @@
 /** A trainer's way to the tracking server: wiring that both workers share. */
 import type { Place } from '../activities/lease.ts';
 import type { Track } from '../activities/track/index.ts';
-import type { MlflowSettings } from '../infra/config.ts';
+import type { MlflowSettings } from '../infra/config-receivers.ts';
 import { trackingEnvironment } from '../infra/mlflow.ts';
 
 /** What a trainer is given so that what it logs itself lands in its training's run. Nothing when nothing is tracked. */

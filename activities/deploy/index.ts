@@ -18,6 +18,7 @@ import type { RecallDeps } from './recall.ts';
 import { writeSlots, writeVersion } from './slots.ts';
 import type { SlotsDeps } from './slots.ts';
 import { recorded } from '../record.ts';
+import { noteLifecycle } from '../standing.ts';
 
 export interface DeployDeps extends PackageDeps, SlotsDeps, RecallDeps {
   models: ModelMessages;
@@ -52,6 +53,7 @@ export function createDeploy(deps: DeployDeps): Pick<StageActivities, 'deploy'> 
     },
     async tellSettled({ model, updateId, ...settled }) {
       await models.update(model, 'settled', settled, updateId);
+      await noteLifecycle(store, model, settled.lifecycleId, settled.status);
     },
     settle: (input) => settle(store, input),
     observe: (input) => observe(deps, input),

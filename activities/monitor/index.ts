@@ -14,6 +14,7 @@ import { compactLog } from './compact.ts';
 import { championOf, versionThen } from './champion.ts';
 import { lookAt, tickKey, tickName } from './look.ts';
 import { staleTicks } from './stale.ts';
+import { noteTick } from '../standing.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
 
@@ -34,6 +35,7 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
       await failpoint('monitor:looked');
       const record = again ? await replaced(deps.store, key, seen) : await first(deps.store, key, seen);
       await failpoint('monitor:filed');
+      await noteTick(deps.store, model, tickName(window), window.until);
       const summary = summaryOf(record, tickName(window), await putJsonBlob(deps.store, record));
       const changed = again && canonicalJson(record) !== canonicalJson(filed?.value ?? null);
       return again ? { ...summary, changed } : summary;

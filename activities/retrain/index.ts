@@ -23,6 +23,7 @@ import { ledgerKey } from './ledger.ts';
 import { fired } from './rules.ts';
 import { changedSince } from './since.ts';
 import { spentSince } from './spent.ts';
+import { noteLifecycle } from '../standing.ts';
 import { withEngine } from '../engine.ts';
 import type { EngineDeps } from '../engine.ts';
 
@@ -67,6 +68,8 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
       const at = new Date().toISOString();
       await createJson(deps.store, ledgerKey(model, trigger.id), { trigger, disposition, at });
       await failpoint('retrain:filed');
+      if (disposition.status === 'started')
+        await noteLifecycle(deps.store, model, disposition.lifecycleId, null);
     },
     async findDisposition({ model, id }) {
       const filed = await readJson(deps.store, ledgerKey(model, id), LedgerEntry);

@@ -72,7 +72,7 @@ export function judge(check: Check, counted: number, manifest: CheckedData): Bro
   };
 }
 
-function nameOf(check: Check): string {
+export function nameOf(check: Check): string {
   if (check.check === 'sql') return check.name;
   if (check.check === 'unique') return `unique(${columnsOf(check.columns).join(', ')})`;
   return 'column' in check ? `${check.check}(${check.column})` : check.check;

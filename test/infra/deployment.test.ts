@@ -78,7 +78,7 @@ test('compose gives its services settings that they know, and makes every search
   const { services } = parse(await read('infra/compose/compose.yaml'), { merge: true }) as {
     services: Record<string, { environment?: Record<string, string>; command?: string[] }>;
   };
-  for (const name of ['worker', 'serving-a', 'serving-b']) {
+  for (const name of ['worker', 'metrics', 'serving-a', 'serving-b']) {
     const { environment = {} } = services[name]!;
     assert.equal(
       readConfig(environment).store,

@@ -8,7 +8,7 @@ import type { Track } from '../../../activities/track/index.ts';
 import { canonicalJson, putJsonBlob, readJson, swapJson } from '../../../infra/store/json.ts';
 import { freePort } from '../../../infra/local.ts';
 import { Mlflow, trackingEnvironment } from '../../../infra/mlflow.ts';
-import type { MlflowSettings } from '../../../infra/config.ts';
+import type { MlflowSettings } from '../../../infra/config-receivers.ts';
 import { Tracked } from '../../../activities/track/index.ts';
 import { startMlflow } from '../../support/mlflow.ts';
 import type { MlflowServer } from '../../support/mlflow.ts';
