@@ -101,4 +101,4 @@ test('a store that is away for a while delays, and loses nothing', async () => {
   assert.equal((await town.record('drift/waited')).deliveries[0]!.state, 'delivered');
 });
 
-test('replay: this code retells every history, its own and the released ones', () => town.world.replayAll());
+test('replay: this code retells every run of this file', () => town.world.replayAll());

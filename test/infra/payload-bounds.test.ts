@@ -253,4 +253,4 @@ interface Recorded {
   events: { activityTaskCompletedEventAttributes?: { result?: { payloads?: { data?: string }[] } } }[];
 }
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());

@@ -243,4 +243,4 @@ test('a tick of before 0.5.0 says neither what it is about nor what it judged: o
     },
   ));
 
-test('replay: this code retells every history, its own and the released ones', () => town.world.replayAll());
+test('replay: this code retells every run of this file', () => town.world.replayAll());

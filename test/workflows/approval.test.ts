@@ -183,4 +183,4 @@ test('who decides while the question is withdrawn is told so, and the verdict is
   assert(!world.told.records.slice(-2).some(({ kind }) => kind === 'decision'));
 });
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());

@@ -190,4 +190,4 @@ test('a year of monitoring is 365 short runs, not a long one', async () => {
   });
 });
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());

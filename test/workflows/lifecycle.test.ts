@@ -159,7 +159,7 @@ test('a tick looks, notifies and asks; without alerts it does not notify', () =>
     assert.deepEqual(tick.window, window);
   }));
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());
 
 // A replay compares commands, not payloads: a renamed field replays, and then reads `undefined`.
 test('contract: the plan in every released lifecycle still parses', async () => {

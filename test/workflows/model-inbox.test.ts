@@ -160,4 +160,4 @@ test('a terminated lifecycle does not block its model for ever', () =>
     await until(async () => (await describe()).slots?.champion?.version === 1);
   }));
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());

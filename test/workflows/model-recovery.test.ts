@@ -195,7 +195,7 @@ test('what a stranger signals neither ends the entity nor blocks it', () =>
     assert.equal((await outcome(await ask(trigger(), setup('strange')))).status, 'deployed');
   }));
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());
 
 /** A signal whose payload says that it is JSON, and is not. */
 async function poison(name: string, signalName: string): Promise<void> {

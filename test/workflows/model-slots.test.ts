@@ -182,4 +182,4 @@ test('cancelling a lifecycle in its bake gives the challenger slot back', () =>
     assert.equal(rollout.status.name, 'CANCELLED');
   }));
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());

@@ -226,4 +226,4 @@ test('one that has gone on as new gives its slot back when it is cancelled', () 
     assert.deepEqual(shifts.slice(2), ['none 0']);
   }));
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());

@@ -72,4 +72,4 @@ test('a search whose first trials all fail ends, for it has nothing to learn fro
     },
   ));
 
-test('replay: this code retells every history, its own and the released ones', () => world.replayAll());
+test('replay: this code retells every run of this file', () => world.replayAll());
