@@ -106,7 +106,7 @@ test('while the store is away nothing is acknowledged, and senders are told to c
   await writeFile(folder, 'no folder');
   const refused = await Promise.all([tell(url, 'meanwhile'), tell(url, 'second'), rows('meanwhile')]);
   const sayAgain = ({ status, headers }: Answer) => [status, headers.get('retry-after')];
-  assert.deepEqual(refused.map(sayAgain), Array(3).fill([503, '1']));
+  for (const answer of refused) assert.deepEqual(sayAgain(answer), [503, '1']);
   assert.equal((await get(`${url}/health/ready`)).status, 503);
   assert.equal((await get(`${url}/health/live`)).status, 200);
   await rm(folder);
