@@ -57,9 +57,9 @@ export function faultOf([where, what, when]: Step['dice']): { line: string; hang
   return { line: `${point}:${action}@${1 + Math.floor(when * when * 3)}`, hangs: action === 'hang' };
 }
 
-/** Only S3 stores, commands, batch scoring, Python trainers, heavy models and logs of days that are over pass the others. */
+/** Only S3 stores, commands, batch scoring, Python trainers, heavy models, logs of days that are over and ticks from before 0.5.0 pass the others. */
 const elsewhere =
-  /^(cli:|score:|train:environment$|serving:thread$|monitor:(merged|compacted)$|store:(looked|part|completing|downloaded)$)/;
+  /^(cli:|score:|train:environment$|serving:thread$|monitor:(merged|compacted|notified)$|store:(looked|part|completing|downloaded)$)/;
 export const reachable = failpoints.filter((point) => !elsewhere.test(point));
 
 export function pick<T>(from: readonly T[], dice: number): T {
