@@ -88,6 +88,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const from = (await readJson(store, settledKey, Settled))?.value.before ?? 0;
   const inbox = await Inbox.open({ ...ledger, by, onBatch: hearing.note.bind(hearing) }, from);
   const packing = new Packing(join(config.home, 'gateway'));
+  await packing.sweep();
   const counts = new Counts();
   const rates = settings?.rate === undefined ? undefined : new Rates(settings.rate);
   const esteira = new Esteira(client, store, { home: config.home, servingUrl });

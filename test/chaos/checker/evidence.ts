@@ -124,6 +124,8 @@ export interface Left {
   lockWaiters: string[];
   downloads: string[];
   serving: string[];
+  /** Rows on their way to the store. */
+  gateway: string[];
   journals: string[];
   processes: { pid: number; command: string }[];
   ports: number[];
