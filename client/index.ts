@@ -267,13 +267,14 @@ export class Esteira {
     return postLabels(this.servingUrl, model, labels);
   }
 
-  /** Runs one monitoring window now, as the Schedule would. */
+  /** Runs one monitoring window now, as the Schedule would; joins whoever does just that. */
   tick(model: string, window: { from: string; until: string }): Promise<MonitorOutcome> {
     const everyMs = Date.parse(window.until) - Date.parse(window.from);
     return this.client.workflow.execute<typeof monitor>('monitor', {
       workflowId: `monitor/${model}/${window.until}`,
       taskQueue: taskQueues.cpu,
       args: [{ model, everyMs, window }],
+      workflowIdConflictPolicy: 'USE_EXISTING',
       staticSummary: `${model}: ${window.from.slice(0, 10)}`,
     });
   }

@@ -53,8 +53,8 @@ export const AcceptedEvent = z.object({
   event: GatewayEvent,
   /** Over the event: the same id with another is a conflict. */
   digest: Sha256,
-  /** Who listened when it was accepted; nobody: it is ignored by that. */
-  to: z.array(Target),
+  /** Who listened when it was accepted; nobody: it is ignored by that. Null: nobody could be asked then, and `Heard` says it. */
+  to: z.array(Target).nullable(),
 });
 export type AcceptedEvent = z.infer<typeof AcceptedEvent>;
 
@@ -67,6 +67,18 @@ export const Batch = z.object({
   events: z.array(AcceptedEvent).min(1),
 });
 export type Batch = z.infer<typeof Batch>;
+
+/**
+ * `inbox/heard/<thousands>/<seq>.json`: who listens to those events of a batch that were accepted before anybody could be asked.
+ * The first to know says it, for all gateways.
+ */
+export const Heard = z.object({
+  seq: z.int().nonnegative(),
+  at: Instant,
+  /** In the order of the batch, of all its events. */
+  to: z.array(z.array(Target)).min(1),
+});
+export type Heard = z.infer<typeof Heard>;
 
 /**
  * `inbox/drives/<model>/<kind>/<n>.json`: which events one trigger carries: all of this target in the batches after `after`,

@@ -19,6 +19,8 @@ import { selectWindow } from '../ingest/select.ts';
 import { championOf } from '../monitor/champion.ts';
 import type { Champion } from '../monitor/champion.ts';
 import { versionKey } from '../deploy/slots.ts';
+import { askedBefore, firstAsked } from './asked.ts';
+import type { Asked } from './asked.ts';
 import { ledgerKey } from './ledger.ts';
 import { fired } from './rules.ts';
 import { changedSince } from './since.ts';
@@ -36,27 +38,9 @@ export interface RetrainDeps extends EngineDeps {
 export function createRetrain(deps: RetrainDeps): RetrainActivities {
   return {
     async retrain({ model, tick }) {
-      const champion = await championOf(deps.store, model);
-      if (!champion) return [];
-      const record = await readJsonBlob(deps.store, tick.record, TickRecord);
-      const rules = await fired(champion.project, record, {
-        lookedUntil: champion.made.window.until,
-        newRows: () => newRows(deps, champion, tick),
-        championSince: (upstream) => championSince(deps.store, upstream),
-        registeredAt: (await registeredAt(deps.store, model, champion.version)) ?? tick.window.until,
-      });
-      if (rules.length === 0) return [];
-      const trigger = {
-        id: `${rules[0]!.kind}/${model}/${tick.tick}`,
-        kind: rules[0]!.kind,
-        by: 'monitor',
-        reason: rules
-          .map(({ reason }) => reason)
-          .join('; ')
-          .slice(0, 2_000),
-        at: tick.window.until,
-        since: await changedSince(deps.store, model, record),
-      };
+      const asked = (await askedBefore(deps.store, model, tick.tick)) ?? (await ask(deps, model, tick));
+      if (!asked) return [];
+      const { rules, trigger } = asked;
       await failpoint('retrain:fired');
       const disposition = await deps.models.update(model, 'trigger', { trigger }, `trigger/${trigger.id}`);
       await failpoint('retrain:triggered');
@@ -78,6 +62,32 @@ export function createRetrain(deps: RetrainDeps): RetrainActivities {
     spent: ({ model, since }) => spentSince(deps.store, model, since),
     isRunning: async ({ lifecycleId }) => (await deps.findLifecycle(lifecycleId))?.running ?? false,
   };
+}
+
+/** @returns undefined when no rule fires */
+async function ask(deps: RetrainDeps, model: string, tick: TickSummary): Promise<Asked | undefined> {
+  const champion = await championOf(deps.store, model);
+  if (!champion) return undefined;
+  const record = await readJsonBlob(deps.store, tick.record, TickRecord);
+  const rules = await fired(champion.project, record, {
+    lookedUntil: champion.made.window.until,
+    newRows: () => newRows(deps, champion, tick),
+    championSince: (upstream) => championSince(deps.store, upstream),
+    registeredAt: (await registeredAt(deps.store, model, champion.version)) ?? tick.window.until,
+  });
+  const [first] = rules;
+  if (!first) return undefined;
+  const since = await changedSince(deps.store, model, record);
+  const trigger = {
+    ...{ id: `${first.kind}/${model}/${tick.tick}`, kind: first.kind, by: 'monitor' },
+    reason: rules
+      .map(({ reason }) => reason)
+      .join('; ')
+      .slice(0, 2_000),
+    at: tick.window.until,
+    ...(since !== undefined && { since }),
+  };
+  return firstAsked(deps.store, model, tick.tick, { rules, trigger });
 }
 
 /** Rows that the project's query finds between the champion's data and this tick. */

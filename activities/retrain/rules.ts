@@ -1,15 +1,13 @@
 /** The project's retrain rules against one tick: which fire, and why, in words. */
-import type { Trigger } from '../../contracts/lifecycle.ts';
+import { z } from 'zod';
+import { Trigger } from '../../contracts/lifecycle.ts';
 import type { TickRecord } from '../../contracts/monitor.ts';
 import { durationMs } from '../../contracts/artifact.ts';
 import type { Project } from '../../contracts/project.ts';
 import { worseBy } from '../evaluate/direction.ts';
 
-export interface Fired {
-  rule: string;
-  kind: Trigger['kind'];
-  reason: string;
-}
+export const Fired = z.object({ rule: z.string(), kind: Trigger.shape.kind, reason: z.string() });
+export type Fired = z.infer<typeof Fired>;
 
 export interface Known {
   /** Event time up to which the champion's data reached. */

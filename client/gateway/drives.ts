@@ -2,10 +2,11 @@
  * Every target's drives, and the sweeper: what has no disposition is driven again, whoever accepted it, until it has one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AcceptedEvent, Batch, EventDisposition, Target } from '../../contracts/inbox.ts';
+import type { EventDisposition, GatewayEvent, Target } from '../../contracts/inbox.ts';
 import { Driven, Settled } from '../../contracts/inbox.ts';
 import { unlessCode } from '../../infra/errno.ts';
 import { readJson, swapJson } from '../../infra/store/json.ts';
+import type { HeardBatch } from './hearing.ts';
 import { drivenKey, settledKey } from './keys.ts';
 import { pendingOf, TargetDrives } from './target-drives.ts';
 import type { DriveDeps } from './target-drives.ts';
@@ -32,7 +33,7 @@ export class Drives {
   }
 
   /** Ours is driven at once; what others have accepted meanwhile, when they should have. */
-  note(batch: Batch, ours: boolean): void {
+  note(batch: HeardBatch, ours: boolean): void {
     for (const [target, pending] of pendingOf(batch)) {
       const drives = this.#of(target);
       drives.note(pending);
@@ -52,7 +53,10 @@ export class Drives {
   }
 
   /** @returns null while a model is still to be told */
-  async dispositionOf(seq: number, { event, to }: AcceptedEvent): Promise<EventDisposition | null> {
+  async dispositionOf(
+    seq: number,
+    { event, to }: { event: GatewayEvent; to: Target[] },
+  ): Promise<EventDisposition | null> {
     if (to.length === 0)
       return { status: 'ignored', why: `no model listens to ${event.type} of ${event.source}` };
     const models: Extract<EventDisposition, { status: 'told' }>['models'] = [];

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { hostname } from 'node:os';
 import type { AddressInfo } from 'node:net';
 import type { Client } from '@temporalio/client';
-import { Settled } from '../../contracts/inbox.ts';
+import { Batch, Settled } from '../../contracts/inbox.ts';
 import type { TriggerRequest } from '../../contracts/model.ts';
 import type { Config } from '../../infra/config.ts';
 import type { Logger } from '../../infra/log.ts';
@@ -22,8 +22,9 @@ import { createApp } from './app.ts';
 import { anybody, openCallers } from './callers.ts';
 import { Counts, metricsText } from './counts.ts';
 import { Drives } from './drives.ts';
+import { Hearing } from './hearing.ts';
 import { Inbox } from './inbox.ts';
-import { settledKey } from './keys.ts';
+import { batchKey, settledKey } from './keys.ts';
 import { Labels } from './labels.ts';
 import { Landing } from './landing.ts';
 import { mergeDays } from './landing-days.ts';
@@ -58,6 +59,8 @@ export interface Gateway {
 
 const daysEveryMs = 3_600_000;
 const listenersEveryMs = 10_000;
+/** While it is not known who listens, and events wait for that. */
+const unknownEveryMs = 1_000;
 const sweepEveryMs = 5_000;
 const loopback = new Set(['127.0.0.1', '::1', 'localhost']);
 
@@ -79,27 +82,39 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const trigger = (model: string, request: TriggerRequest) =>
     modelsOf(client).update(model, 'trigger', request, `trigger/${request.trigger.id}`);
   const drives = new Drives({ store, trigger, onError });
-  const onBatch = drives.note.bind(drives);
+  const ledger = { store, listeners: listeners.of, onError };
+  const read = async (seq: number) => (await readJson(store, batchKey(seq), Batch))!.value;
+  const hearing = new Hearing({ ...ledger, read, onBatch: drives.note.bind(drives) });
   const from = (await readJson(store, settledKey, Settled))?.value.before ?? 0;
-  const inbox = await Inbox.open({ store, by, listeners: listeners.of, onBatch, onError }, from);
+  const inbox = await Inbox.open({ ...ledger, by, onBatch: hearing.note.bind(hearing) }, from);
   const packing = new Packing(join(config.home, 'gateway'));
+  await packing.sweep();
   const counts = new Counts();
   const rates = settings?.rate === undefined ? undefined : new Rates(settings.rate);
   const esteira = new Esteira(client, store, { home: config.home, servingUrl });
   const labels = new Labels({ store, packing, by });
   const landing = new Landing({ store, packing, declared: settings?.landing ?? {} });
   const app = createApp({ callers, counts, log, rates, ...(tls && { tls }) }, [
-    ...eventRoutes({ inbox, drives, counts }),
+    ...eventRoutes({ inbox, hearing, drives, counts }),
     ...dataRoutes({ labels, landing, counts, log }),
     ...peopleRoutes(esteira, listeners),
-    ...operatorRoutes({ store, client, metrics: () => metricsText(counts, gaugesOf(inbox, drives)) }),
+    ...operatorRoutes({
+      store,
+      client,
+      metrics: () => metricsText(counts, gaugesOf(inbox, hearing, drives)),
+    }),
   ]);
   await app.listen({ host, port }).catch(notListening(host, port));
   const again = (ms: number, what: string, act: () => Promise<unknown>) =>
     setInterval(() => void act().catch((error: unknown) => onError(error, what)), ms);
   const timers = [
     again(listenersEveryMs, 'listeners are as they were', () => listeners.refresh()),
-    again(sweepEveryMs, 'the ledger was not swept', () => sweep(inbox, drives)),
+    again(unknownEveryMs, 'it is not known who listens', async () => {
+      if (listeners.known) return;
+      await listeners.refresh();
+      await hearing.hear();
+    }),
+    again(sweepEveryMs, 'the ledger was not swept', () => sweep(inbox, hearing, drives)),
     again(daysEveryMs, 'days of pushed rows stay many files', () =>
       mergeDays(store, packing, new Date().toISOString()),
     ),
@@ -116,20 +131,23 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       await app.close();
       await inbox.close();
       await drives.close();
-      await drives.settle(inbox.next);
+      await drives.settle(hearing.heardBefore(inbox.next));
       await packing.close();
     },
   };
 }
 
 /** What others have accepted, and not driven, is driven here; and how far all is done is noted. */
-async function sweep(inbox: Inbox, drives: Drives): Promise<void> {
+async function sweep(inbox: Inbox, hearing: Hearing, drives: Drives): Promise<void> {
   await inbox.catchUp();
-  await drives.settle(inbox.next);
+  await hearing.hear();
+  await drives.settle(hearing.heardBefore(inbox.next));
 }
 
-function gaugesOf(inbox: Inbox, drives: Drives) {
-  const { events, since } = drives.waiting;
+function gaugesOf(inbox: Inbox, hearing: Hearing, drives: Drives) {
+  const [told, held] = [drives.waiting, hearing.waiting];
+  const events = told.events + held.events;
+  const since = [told.since, held.since].filter((one) => one !== undefined).toSorted()[0];
   const oldest = since === undefined ? 0 : Math.max(0, (Date.now() - Date.parse(since)) / 1_000);
   return { waiting: events, oldestWaitingSeconds: oldest, ledgerEvents: inbox.events, queued: inbox.waiting };
 }

@@ -27,7 +27,8 @@ export interface InboxDeps {
   store: Store;
   /** This process. */
   by: string;
-  listeners(event: GatewayEvent): Target[];
+  /** Null while nobody can be asked. */
+  listeners(event: GatewayEvent): Target[] | null;
   /** Told of each batch once, in order. @param ours written here, or found at the start; others' may be at work on the rest */
   onBatch(batch: Batch, ours: boolean): void;
   onError(error: unknown, what: string): void;

@@ -24,12 +24,22 @@ export interface ListenersDeps {
 
 /** An entity answers within moments, or its worker is away. */
 const askMs = 3_000;
+/** An entity that has not answered by then, since Temporal did, is taken to listen to what its champion does. */
+const patienceMs = 300_000;
 
 export class Listeners {
   readonly #deps: ListenersDeps;
   #rules = new Map<string, EventRule[]>();
   /** By the digest of what was pinned, which never changes. */
   readonly #read = new Map<string, EventRule[]>();
+  /** Entities that have answered once. */
+  readonly #heard = new Set<string>();
+  /** When Temporal said first which models there are. */
+  #listedAt: number | undefined;
+  #known = false;
+  #refreshing: Promise<void> | undefined;
+  /** It was told that Temporal does not answer. */
+  #isAway = false;
 
   constructor(deps: ListenersDeps) {
     this.#deps = deps;
@@ -40,7 +50,14 @@ export class Listeners {
     return this.#rules;
   }
 
-  of = (event: GatewayEvent): Target[] => {
+  /** Whether all who may listen were asked once: before, that nobody listens means nothing. */
+  get known(): boolean {
+    return this.#known;
+  }
+
+  /** Null before it is known. */
+  of = (event: GatewayEvent): Target[] | null => {
+    if (!this.#known) return null;
     const found: Target[] = [];
     for (const [model, rules] of this.#rules) {
       const met = rules.filter((rule) => meets(event, rule));
@@ -51,13 +68,23 @@ export class Listeners {
   };
 
   /** @throws when the store is away; a model whose entity is silent keeps the rules it had */
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#ask().finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+
+  async #ask(): Promise<void> {
     // Together: while no worker answers, each waits as long as it may.
-    const asked = [...(await this.#models())].map(
-      async (model) => [model, await this.#rulesOf(model)] as const,
-    );
+    const { models, running } = await this.#models();
+    const asked = [...models].map(async (model) => [model, await this.#rulesOf(model)] as const);
     const found = await Promise.all(asked);
     this.#rules = new Map(found.filter(([, rules]) => rules.length > 0));
+    this.#known ||= running !== undefined && this.#allHeard(running);
+  }
+
+  #allHeard(running: readonly string[]): boolean {
+    this.#listedAt ??= Date.now();
+    return running.every((model) => this.#heard.has(model)) || Date.now() - this.#listedAt > patienceMs;
   }
 
   async #rulesOf(model: string): Promise<EventRule[]> {
@@ -83,21 +110,24 @@ export class Listeners {
     }
   }
 
-  /** Of those that run, and those that serve. */
-  async #models(): Promise<Set<string>> {
+  /** Those that run, and those that serve. @returns `running` undefined when Temporal does not say */
+  async #models(): Promise<{ models: Set<string>; running: string[] | undefined }> {
     const served = await findKeys(this.#deps.store, 'models/*', ['current.json']);
     const models = new Set(served.map(({ key }) => key.split('/')[1]!));
     const query = `WorkflowType = 'model' AND ExecutionStatus = 'Running'`;
     try {
+      const running: string[] = [];
       await this.#deps.client.withDeadline(Date.now() + askMs, async () => {
         for await (const { workflowId } of this.#deps.client.workflow.list({ query }))
-          models.add(workflowId.slice('model/'.length));
+          running.push(workflowId.slice('model/'.length));
       });
+      this.#isAway = false;
+      return { models: new Set([...models, ...running]), running };
     } catch (error) {
-      this.#deps.onError(error, 'Temporal was not asked which models there are');
-      for (const model of this.#rules.keys()) models.add(model);
+      if (!this.#isAway) this.#deps.onError(error, 'Temporal does not say which models there are');
+      this.#isAway = true;
+      return { models: new Set([...models, ...this.#rules.keys()]), running: undefined };
     }
-    return models;
   }
 
   async #project(model: string): Promise<Artifact | undefined> {
@@ -105,6 +135,7 @@ export class Listeners {
     return client
       .withDeadline(Date.now() + askMs, async () => {
         const { setup } = await client.workflow.getHandle(modelWorkflowId(model)).query(describeQuery);
+        this.#heard.add(model);
         return setup?.project;
       })
       .catch(() => undefined); // nobody there, or nobody who answers for it: the champion's will do

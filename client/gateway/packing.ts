@@ -15,12 +15,14 @@ export type Value = string | number | boolean | null;
 
 export class Packing {
   readonly #folder: string;
+  readonly #spillDir: string;
   #db: Promise<DuckDb> | undefined;
   /** The engine does one statement at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(folder: string) {
     this.#folder = folder;
+    this.#spillDir = join(folder, 'spill');
   }
 
   /**
@@ -77,10 +79,14 @@ export class Packing {
     return turn;
   }
 
-  async #open(): Promise<DuckDb> {
-    const spillDir = join(this.#folder, 'spill');
+  /** What killed gateways of this machine have left. */
+  async sweep(): Promise<void> {
     await sweepFolder(this.#folder);
-    await sweepFolder(spillDir);
+    await sweepFolder(this.#spillDir);
+  }
+
+  async #open(): Promise<DuckDb> {
+    const spillDir = this.#spillDir;
     return openDuckDb({ memory: '256MB', threads: 1, spillDir });
   }
 }

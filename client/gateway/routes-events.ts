@@ -7,11 +7,13 @@ import { permitSource } from './callers.ts';
 import { cloudEventsIn } from './cloud-events.ts';
 import type { Counts } from './counts.ts';
 import type { Drives } from './drives.ts';
+import type { Hearing } from './hearing.ts';
 import type { Inbox, Receipt } from './inbox.ts';
 import { webhookEvents } from './webhooks.ts';
 
 export interface EventDeps {
   inbox: Inbox;
+  hearing: Hearing;
   drives: Drives;
   counts: Counts;
 }
@@ -86,8 +88,10 @@ async function acceptAll(deps: EventDeps, { raw, body, caller }: FastifyRequest)
 }
 
 /** What was accepted this moment has no disposition but that of nobody listening. */
-async function toldOf({ drives }: EventDeps, { status, seq, entry }: Receipt): Promise<Told> {
-  const { id, source } = entry.event;
-  const fresh = status === 'accepted' && entry.to.length > 0;
-  return { id, source, status, disposition: fresh ? null : await drives.dispositionOf(seq, entry) };
+async function toldOf({ drives, hearing }: EventDeps, { status, seq, entry }: Receipt): Promise<Told> {
+  const { event } = entry;
+  const { id, source } = event;
+  const fresh = status === 'accepted' && entry.to?.length !== 0;
+  const to = fresh ? null : (entry.to ?? (await hearing.heardOf(seq, entry)));
+  return { id, source, status, disposition: to && (await drives.dispositionOf(seq, { event, to })) };
 }

@@ -22,6 +22,11 @@ const { values } = parseArgs({
 const config = await located(readConfig()).catch(fail);
 const log = createLogger(config, { process: 'gateway' });
 const store = await openStore(config.store, { cacheDir: join(config.cacheHome, 'artifacts') }).catch(fail);
+await store
+  .sweep()
+  .catch((error: unknown) =>
+    log.warn({ err: error }, 'what killed processes left in the store lies there still'),
+  );
 // Lazily: events are taken while Temporal is away, and wait in the ledger.
 const connection = Connection.lazy(config.temporal.connection);
 const gateway = await openGateway({

@@ -3,7 +3,7 @@
  * the next. Which events a trigger carries is claimed in the store before it is sent, so that a gateway which is killed, or
  * another one, sends the very same again, and the model's entity counts it once.
  */
-import type { Batch, Target } from '../../contracts/inbox.ts';
+import type { Target } from '../../contracts/inbox.ts';
 import { Drive, Driven } from '../../contracts/inbox.ts';
 import { rootFailure } from '../../contracts/failures.ts';
 import type { Trigger } from '../../contracts/lifecycle.ts';
@@ -12,6 +12,7 @@ import type { Disposition, TriggerRequest } from '../../contracts/model.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { createJson, readJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import type { HeardBatch } from './hearing.ts';
 import { driveKey, drivenKey } from './keys.ts';
 
 export interface DriveDeps {
@@ -171,7 +172,7 @@ function refusedForGood(error: unknown): Disposition {
 }
 
 /** Of a batch, what each target is to be told. */
-export function pendingOf(batch: Batch): Map<Target, Pending> {
+export function pendingOf(batch: HeardBatch): Map<Target, Pending> {
   const found = new Map<Target, Pending>();
   for (const { caller, event, to } of batch.events) {
     const { type, source, subject, time } = event;

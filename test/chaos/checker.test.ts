@@ -37,7 +37,7 @@ test('a healthy run has no breach', () => {
 });
 
 test('the evidence is not empty where the checker looks', () => {
-  const { runs, predictions, labels, replays, entities, left } = healthy;
+  const { runs, predictions, labels, landed, replays, entities, left } = healthy;
   assert.deepEqual(
     new Set(runs.map(({ type }) => type)),
     new Set(['model', 'lifecycle', 'approval', 'rollout', 'monitor', 'alerts']),
@@ -50,6 +50,7 @@ test('the evidence is not empty where the checker looks', () => {
   );
   assert(predictions.every(({ asked, answered }) => asked && answered));
   assert(labels.length > 0);
+  assert(labels.every(({ label }) => label !== undefined) && landed.length > 0);
   assert.deepEqual(left.journals, []);
 });
 

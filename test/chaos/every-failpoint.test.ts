@@ -1,6 +1,6 @@
 /**
- * Every failpoint that a stack on a file store passes strikes once as an error, and one of each stage, of the store
- * and of serving once more as a death. Every run ends well, and the checker finds nothing.
+ * Every failpoint that a stack on a file store passes strikes once as an error, and one of each stage, of the store,
+ * of serving and of the gateway once more as a death. Every run ends well, and the checker finds nothing.
  *
  * What only an S3 store passes is struck in test/faults/, what only commands pass in test/chaos/commands.test.ts.
  */
@@ -10,13 +10,16 @@ import { after, before, test } from 'node:test';
 import { hasCode } from '../../infra/errno.ts';
 import { release } from '../../client/rollout.ts';
 import { failpoints } from '../../infra/faults.ts';
+import { get } from '../support/gateway.ts';
 import { january } from '../support/stage.ts';
 import { until } from '../support/until.ts';
+import { readAcknowledged } from './checker/acknowledged.ts';
 import { judge } from './judge.ts';
 import { ask } from './load.ts';
+import { labelAt, pushTo, tellOf } from './load-gateway.ts';
 import { atRest } from './rest.ts';
 import { reachable } from './plan.ts';
-import { modelNames, openTown } from './town.ts';
+import { listenedTo, modelNames, openTown } from './town.ts';
 import type { Town } from './town.ts';
 
 let town: Town;
@@ -66,6 +69,37 @@ async function idle(): Promise<boolean> {
   return about.every((one) => one?.inFlight === null);
 }
 
+/** Machines tell the gateway: of something that every model listens to, and that is no news to any; labels; rows. */
+async function machinesTell(): Promise<void> {
+  const { gatewayUrl } = town.stack;
+  await until(async () => {
+    const known = await get(`${gatewayUrl}/listeners`).catch(() => undefined);
+    return known !== undefined && modelNames.every((model) => model in known.body);
+  });
+  const id = `every-${asked}`;
+  const time = new Date(Date.parse(january.until) - 86_400_000).toISOString();
+  const taken = async (kind: 'event' | 'label' | 'push', act: () => Promise<void>) => {
+    const count = async () =>
+      readAcknowledged(town.files.acknowledged).filter((one) => one.kind === kind).length;
+    const before = await count();
+    await insist(async () => {
+      await act();
+      assert((await count()) > before, 'it was not acknowledged');
+    });
+  };
+  for (const _ of [1, 2])
+    await taken('event', () => tellOf(town, { id, ...listenedTo, time, data: { asked } }));
+  await taken('label', () => labelAt(town, 'auto', [id], 1));
+  const rows = [{ id, heat: asked }];
+  for (const _ of [1, 2]) await taken('push', () => pushTo(town, rows, [id], id));
+  await until(async () => {
+    const { body } = await get(`${gatewayUrl}/events?source=${listenedTo.source}&id=${id}`).catch(() => ({
+      body: { disposition: null },
+    }));
+    return Boolean(body.disposition);
+  });
+}
+
 async function live(): Promise<void> {
   await everybodyRuns();
   let n = 0;
@@ -83,6 +117,7 @@ async function live(): Promise<void> {
     from: new Date(from).toISOString(),
     until: new Date(from + 3_600_000).toISOString(),
   });
+  await machinesTell();
   await insist(async () => {
     const answer = await town.esteira.rollback('canaried', 'bob', 'a drill');
     town.acknowledge({ kind: 'rollback', model: 'canaried', by: 'bob', answer });
@@ -132,23 +167,28 @@ test('each strikes once as an error', { timeout: 1_600_000 }, async () => {
   });
 });
 
-test('one of each stage, the store and serving strikes once as a death', { timeout: 1_600_000 }, async () => {
-  const before = (await struck()).length;
-  const deadly = [
-    'ingest:made',
-    'validate:made',
-    'prepare:made',
-    'train:checkpointed',
-    'evaluate:made',
-    'approve:filed',
-  ];
-  deadly.push('deploy:slots', 'retrain:filed', 'store:locked', 'serving:appended', 'serving:swapped');
-  assert(deadly.every((point) => (failpoints as readonly string[]).includes(point)));
-  await appendFile(town.files.faults, deadly.map((point) => `${point}:kill@1\n`).join(''));
-  for (const point of deadly) town.disturb({ kind: 'failpoint', detail: `${point}:kill@1` });
-  await live();
-  assert.equal((await struck()).length - before, deadly.length);
-});
+test(
+  'one of each stage, the store, serving and the gateway strikes once as a death',
+  { timeout: 1_600_000 },
+  async () => {
+    const before = (await struck()).length;
+    const deadly = [
+      'ingest:made',
+      'validate:made',
+      'prepare:made',
+      'train:checkpointed',
+      'evaluate:made',
+      'approve:filed',
+    ];
+    deadly.push('gateway:accepted', 'gateway:claimed', 'gateway:triggered', 'gateway:landing');
+    deadly.push('deploy:slots', 'retrain:filed', 'store:locked', 'serving:appended', 'serving:swapped');
+    assert(deadly.every((point) => (failpoints as readonly string[]).includes(point)));
+    await appendFile(town.files.faults, deadly.map((point) => `${point}:kill@1\n`).join(''));
+    for (const point of deadly) town.disturb({ kind: 'failpoint', detail: `${point}:kill@1` });
+    await live();
+    assert.equal((await struck()).length - before, deadly.length);
+  },
+);
 
 test('nothing was lost, done twice, or left behind', { timeout: 1_700_000 }, async () => {
   assert.match(await atRest(town), /at rest/);

@@ -21,7 +21,7 @@ export async function judge(town: Town): Promise<{ evidence: Evidence; breaches:
     disturbances: readDisturbances(files.disturbances),
     canaries: [canary],
     // Temporal's usual port is anybody's: the stack of another test may have it by now.
-    ports: [stack.servingUrl, `http://${stack.address}`]
+    ports: [stack.servingUrl, stack.gatewayUrl!, `http://${stack.address}`]
       .map((url) => Number(new URL(url).port))
       .filter((port) => port !== 7233),
   });

@@ -11,7 +11,7 @@ import type { Act } from './plan.ts';
 import type { Doing } from './load.ts';
 import type { Town } from './town.ts';
 
-type Target = 'worker' | 'serving' | 'temporal' | 'trainer';
+type Target = 'worker' | 'serving' | 'gateway' | 'temporal' | 'trainer';
 
 /** Stopped processes, and when each may go on. */
 const stopped = new Set<number>();
@@ -51,7 +51,8 @@ const failpoint: Doing = async (town, dice) => {
   town.disturb({ kind: 'failpoint', detail: line });
   if (!hangs) return;
   await sleep(8_000);
-  await kill(line.startsWith('serving:') ? 'serving' : 'worker')(town, dice, 0);
+  const stage = line.split(':')[0];
+  await kill(stage === 'serving' || stage === 'gateway' ? stage : 'worker')(town, dice, 0);
 };
 
 /** An hour early or late at most, from the worker's next start on. */
@@ -148,6 +149,7 @@ export const faults = {
   ...{ killTrainer: kill('trainer'), stopWorker: stop('worker'), stopServing: stop('serving') },
   ...{ stopTemporal: stop('temporal'), stopTrainer: stop('trainer'), skewClock },
   ...{ reset, terminate, pauseActivity, resetActivity },
+  ...{ killGateway: kill('gateway'), stopGateway: stop('gateway') },
 } satisfies Partial<Record<Act, Doing>>;
 
 /** Everything goes on, with the right time and no faults; what hangs is started again. */
@@ -156,7 +158,8 @@ export async function mend(town: Town): Promise<void> {
   stopped.clear();
   await writeFile(town.files.faults, '');
   await writeFile(town.files.skew, '');
-  for (const target of ['worker', 'serving'] as const) signal(town.stack.pids()[target], 'SIGKILL');
+  for (const target of ['worker', 'serving', 'gateway'] as const)
+    signal(town.stack.pids()[target], 'SIGKILL');
 }
 
 /** @returns false when there is no such process any more */

@@ -19,6 +19,9 @@ const perMinute = {
   ...{ reset: 1, terminate: 0.8, pauseActivity: 0.5, resetActivity: 0.8 },
   // What users do since 0.4.0: last, so that older seeds plan the rest as they did.
   ...{ steer: 2, release: 1 },
+  // What machines send to the gateway, and what befalls that, since 0.5.0.
+  ...{ event: 12, eventAgain: 4, eventOther: 2, flood: 0.7, gatewayLabel: 4, push: 6, pushAgain: 3 },
+  ...{ killGateway: 1, stopGateway: 0.5 },
 } as const;
 export type Act = keyof typeof perMinute;
 
@@ -54,9 +57,9 @@ export function faultOf([where, what, when]: Step['dice']): { line: string; hang
   return { line: `${point}:${action}@${1 + Math.floor(when * when * 3)}`, hangs: action === 'hang' };
 }
 
-/** Only S3 stores, commands, batch scoring, the gateway, Python trainers, heavy models and logs of days that are over pass the others. */
+/** Only S3 stores, commands, batch scoring, Python trainers, heavy models, logs of days that are over and ticks from before 0.5.0 pass the others. */
 const elsewhere =
-  /^(cli:|score:|gateway:|train:environment$|serving:thread$|monitor:(merged|compacted)$|store:(looked|part|completing|downloaded)$)/;
+  /^(cli:|score:|train:environment$|serving:thread$|monitor:(merged|compacted|notified)$|store:(looked|part|completing|downloaded)$)/;
 export const reachable = failpoints.filter((point) => !elsewhere.test(point));
 
 export function pick<T>(from: readonly T[], dice: number): T {

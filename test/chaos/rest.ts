@@ -24,7 +24,7 @@ export async function atRest(town: Town): Promise<string> {
   }
 }
 
-async function stirring({ esteira, home }: Town): Promise<string[]> {
+async function stirring({ esteira, home, stack }: Town): Promise<string[]> {
   const moving: string[] = [];
   for await (const { workflowId, type } of esteira.client.workflow.list({
     query: `ExecutionStatus = 'Running'`,
@@ -36,7 +36,14 @@ async function stirring({ esteira, home }: Town): Promise<string[]> {
   const journals = (await readdir(join(home, 'serving'), { recursive: true }).catch(() => [])).filter(
     (name) => /\.(jsonl|rows|parquet)$/.test(name),
   );
-  return [...moving, ...journals, ...(await unsettled(esteira.store))];
+  return [...moving, ...journals, ...(await unsettled(esteira.store)), ...(await untold(stack.gatewayUrl!))];
+}
+
+/** Events that no model was told of yet. */
+async function untold(gatewayUrl: string): Promise<string[]> {
+  const text = await (await fetch(`${gatewayUrl}/metrics`)).text();
+  const waits = /^esteira_gateway_(waiting|queued)_events [1-9]\d*$/gm;
+  return text.match(waits) ?? [];
 }
 
 /** Replicas that do not act on what their models' slots say, and do not say why. */

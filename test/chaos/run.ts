@@ -7,6 +7,7 @@ import type { Evidence } from './checker/evidence.ts';
 import { judge } from './judge.ts';
 import { ask, users } from './load.ts';
 import type { Doing } from './load.ts';
+import { machines } from './load-gateway.ts';
 import { faults, mend } from './nemesis.ts';
 import { digestOf, planOf } from './plan.ts';
 import type { Act, Step } from './plan.ts';
@@ -57,7 +58,7 @@ async function settle(town: Town): Promise<void> {
 }
 
 async function carryOut(town: Town, plan: Step[]): Promise<void> {
-  const acts = { ...users, ...faults } satisfies Record<Act, Doing>;
+  const acts = { ...users, ...machines, ...faults } satisfies Record<Act, Doing>;
   const started = Date.now();
   const failed = new Map<string, number>();
   const under = new Set<Promise<void>>();

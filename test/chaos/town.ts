@@ -35,15 +35,28 @@ const people = {
 /** Two trials of one training. */
 const halves = { method: 'grid' as const, space: { learningRate: { values: [0.02, 0.001] } } };
 
+/** What machines tell the gateway of. Each model answers otherwise: at once, after a while, by a proposal, until its budget is spent. */
+export const listenedTo = { type: 'shift.ended', source: 'plant' };
+const onEvent = { on: 'event' as const, type: 'shift.*', source: 'plant' };
+/** In event time; so short that what comes out of order meets it, and little else. */
+const cooldown = '1m';
+
 const models: Record<string, Partial<z.input<typeof Project>>> = {
   auto: {
     trainer: quick,
     alerts: { sinks: [{ to: 'webhook', url: 'RECEIVER' }] },
-    retrain: { rules: [{ on: 'every', period: '12h' }], cooldown: '1h' },
+    retrain: { rules: [{ on: 'every', period: '12h' }, onEvent], cooldown: '1h' },
   },
-  canaried: { trainer: { ...quick, seed: 2 }, rollout: canaried },
-  asked: { trainer: { ...quick, seed: 3 }, approval: people, search: halves },
-  slow: { trainer: slow, rollout: canaried },
+  canaried: {
+    trainer: { ...quick, seed: 2 },
+    rollout: canaried,
+    retrain: { rules: [onEvent], cooldown, debounce: '2s' },
+  },
+  asked: {
+    ...{ trainer: { ...quick, seed: 3 }, approval: people, search: halves },
+    retrain: { rules: [onEvent], cooldown, mode: 'suggest' },
+  },
+  slow: { trainer: slow, rollout: canaried, retrain: { rules: [onEvent], cooldown, budget: { runs: 4 } } },
 };
 export const modelNames = Object.keys(models);
 

@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import { createRetrain } from '../../activities/retrain/index.ts';
 import type { AllActivities } from '../../contracts/activities.ts';
 import type { Artifact } from '../../contracts/artifact.ts';
-import { Batch, Drive, Driven } from '../../contracts/inbox.ts';
+import { Batch, Drive, Driven, Heard } from '../../contracts/inbox.ts';
 import { Project } from '../../contracts/project.ts';
 import type { PinnedProject } from '../../contracts/project.ts';
 import { forkModule } from '../../infra/child.ts';
@@ -137,7 +137,13 @@ export async function readLedger(store: Store): Promise<LedgerLine[]> {
   const lines: LedgerLine[] = [];
   for await (const { key } of store.list('inbox/log/')) {
     const { seq, events } = (await readJson(store, key, Batch))!.value;
-    for (const { event, to } of events) {
+    const heard = await readJson(store, key.replace('/log/', '/heard/'), Heard);
+    for (const [i, { event, to: known }] of events.entries()) {
+      const to = known ?? heard?.value.to[i] ?? null;
+      if (to === null) {
+        lines.push({ id: event.id, to: [], triggers: [[]] }); // nobody knows yet
+        continue;
+      }
       const triggers = to.map((target) =>
         drives
           .filter((one) => one.target === target && one.driven && one.after < seq && seq <= one.upTo)

@@ -20,6 +20,7 @@ import { taskQueues } from '../../contracts/search.ts';
 import type { Slots, VersionRecord } from '../../contracts/serving.ts';
 import { readConfig } from '../../infra/config.ts';
 import { startDevServer } from '../../infra/dev-server.ts';
+import { isAlive } from '../../infra/local.ts';
 import { findLifecycle, modelsOf } from '../../infra/temporal.ts';
 import { workflowBundle } from '../../infra/workflow-bundle.ts';
 import { cpuSettings } from '../../workers/settings.ts';
@@ -53,6 +54,8 @@ export interface World {
   agreeable(): AllActivities;
   /** Runs `act` with a worker up that has these activities. */
   withWorker<T>(activities: AllActivities, act: () => Promise<T>): Promise<T>;
+  /** Kills the server, and starts it again where it was, with what it knew, when `act` is over. */
+  withoutServer<T>(act: () => Promise<T>): Promise<T>;
   /** Replays every run of this file; test/histories.test.ts replays the released ones, once for all. */
   replayAll(): Promise<void>;
   close(): Promise<void>;
@@ -65,7 +68,7 @@ export async function openWorld(limits: Record<string, number> = {}): Promise<Wo
   const bundle = await workflowBundle(join(tmpdir(), 'esteira-test-bundles'));
   const home = await mkdtemp(join(tmpdir(), 'esteira-world-'));
   // Not the library's own way to start one, which gives it five seconds.
-  const server = await startDevServer({ home, cacheHome, settings: limits });
+  let server = await startDevServer({ home, cacheHome, settings: limits });
   const env = await TestWorkflowEnvironment.createFromExistingServer({ address: server.address });
   const told: Told = { slots: [], versions: [], records: [], rollouts: [], dispositions: [] };
   return {
@@ -81,6 +84,16 @@ export async function openWorld(limits: Record<string, number> = {}): Promise<Wo
         interceptors: cpuSettings.interceptors,
       });
       return worker.runUntil(act);
+    },
+    async withoutServer(act) {
+      const [port, uiPort] = [server.address, server.uiUrl].map((one) => Number(one.split(':').at(-1)));
+      process.kill(server.pid, 'SIGKILL');
+      await until(async () => !isAlive(server.pid));
+      try {
+        return await act();
+      } finally {
+        server = await startDevServer({ home, cacheHome, settings: limits, port: port!, uiPort: uiPort! });
+      }
     },
     async replayAll() {
       const own = [];

@@ -1,5 +1,6 @@
 /** Rules on ticks: which fire, with which reason, and that a tick asks for one lifecycle at most. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { createMonitor } from '../../../activities/monitor/index.ts';
 import { createRetrain } from '../../../activities/retrain/index.ts';
@@ -61,6 +62,35 @@ test('time passes: "every" counts from the end of the data the champion learned 
   assert.equal((await asked({ '2001-02-01': {} }, '2001-02-01', every)).requests.length, 0);
   const due = await asked({ '2001-02-02': {} }, '2001-02-02', every);
   assert.equal(due.requests[0]?.trigger.kind, 'schedule');
+});
+
+test('a tick that is told again, when by another champion another rule fires, is the same trigger', async () => {
+  const bench = await openBench();
+  const rules = [{ on: 'every' as const, period: '1d' }, { on: 'drift' as const }];
+  await serve(bench, { ...served, retrain: { rules } });
+  await logDay(bench, '2001-02-02', { x: '0.95' });
+  const requests: TriggerRequest[] = [];
+  const update = async (_: string, __: string, message: unknown): Promise<Disposition> => {
+    requests.push(message as TriggerRequest);
+    return { status: 'started', lifecycleId: 'lifecycle/m/2' };
+  };
+  const deps = { ...bench.deps, post: async () => {}, models: { update } };
+  const tick = await bench.run(createMonitor(deps).monitor, { model: 'm', window: dayWindow('2001-02-02') });
+  const { retrain } = createRetrain(deps);
+  await bench.run(retrain, { model: 'm', tick });
+  const again = await openBench(); // as if the champion were another, whose data reach up to here
+  await serve(again, { ...served, retrain: { rules: rules.slice(1) } });
+  const current = 'models/m/current.json';
+  const { etag } = (await bench.store.read(current))!;
+  const { bytes } = (await again.store.read(current))!;
+  for await (const { key } of again.store.list('blobs/'))
+    await bench.store.putBlob(await readFile(await again.store.localKey(key)), 'application/octet-stream');
+  await bench.store.swap(current, bytes, etag);
+  await bench.run(retrain, { model: 'm', tick });
+  assert.equal(requests.length, 2);
+  assert.deepEqual(requests[1], requests[0]);
+  assert.equal(requests[0]!.trigger.kind, 'schedule');
+  await Promise.all([bench.close(), again.close()]);
 });
 
 test('new data counts what the query finds since', async () => {

@@ -6,6 +6,8 @@
  */
 import { appendFileSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { Sha256 } from '../../../contracts/artifact.ts';
+import { EventDisposition } from '../../../contracts/inbox.ts';
 import { DecisionReceipt } from '../../../contracts/approval.ts';
 import { Disposition, RollbackAnswer } from '../../../contracts/model.ts';
 
@@ -33,7 +35,34 @@ export const Acknowledged = z.discriminatedUnion('kind', [
     ...{ kind: z.literal('prediction'), model: z.string(), ids: z.array(z.string()) },
     version: z.int().optional(),
   }),
-  z.object({ ...told, kind: z.literal('label'), model: z.string(), ids: z.array(z.string()) }),
+  /** `value`: of all of them, where it was told once only. */
+  z.object({
+    ...told,
+    ...{ kind: z.literal('label'), model: z.string(), ids: z.array(z.string()) },
+    value: z.string().optional(),
+  }),
+  /** 202 or 200 of the gateway. `digest`: of the event that was sent; `disposition`: what the answer said of it. */
+  z.object({
+    ...told,
+    ...{ kind: z.literal('event'), caller: z.string(), source: z.string(), id: z.string() },
+    ...{ digest: Sha256, disposition: EventDisposition.nullable() },
+  }),
+  /** 409 of the gateway: the id was given to another event than the one with this digest. */
+  z.object({
+    ...told,
+    ...{ kind: z.literal('event-conflict'), caller: z.string(), source: z.string(), id: z.string() },
+    digest: Sha256,
+  }),
+  /** Rows that the gateway took; `ids` are in their column `id`. Without a key a second push is a second row. */
+  z.object({
+    ...told,
+    ...{ kind: z.literal('push'), source: z.string(), key: z.string().nullable(), ids: z.array(z.string()) },
+  }),
+  /** 409 of the gateway: the key was used for another body than the one with this digest. */
+  z.object({
+    ...told,
+    ...{ kind: z.literal('push-conflict'), source: z.string(), key: z.string(), digest: Sha256 },
+  }),
   z.object({ ...told, kind: z.literal('cancel'), lifecycleId: z.string() }),
   /**
    * Bad input that was turned away. `id`: the workflow, trigger, prediction or label that must not exist; `model`:

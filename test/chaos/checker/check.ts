@@ -8,12 +8,14 @@ import { entities } from './entities.ts';
 import type { Evidence } from './evidence.ts';
 import { fenced } from './fenced.ts';
 import { replayable, small } from './histories.ts';
+import { inbox } from './inbox.ts';
 import { kept } from './kept.ts';
 import { leftovers } from './leftovers.ts';
 import { liveness } from './liveness.ts';
 import { onRecord } from './on-record.ts';
 import { once } from './once.ts';
 import { oneChampion } from './one-champion.ts';
+import { pushed } from './pushed.ts';
 import { reproducible } from './reproducible.ts';
 import { rollbacks } from './rollbacks.ts';
 import { secrets } from './secrets.ts';
@@ -23,7 +25,7 @@ export type { Breach } from './breach.ts';
 
 /** In the order of their numbers; each reads the evidence and nothing else. */
 const checks: ((evidence: Evidence) => Breach[])[] = [
-  ...[oneChampion, approved, sameBytes, once, alerts, kept, liveness, entities, onRecord],
+  ...[oneChampion, approved, sameBytes, once, alerts, kept, inbox, pushed, liveness, entities, onRecord],
   ...[small, replayable, whole, fenced, rollbacks, leftovers, secrets, badInput, reproducible],
 ];
 

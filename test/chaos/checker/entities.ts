@@ -5,6 +5,8 @@ import type { Entity, Evidence } from './evidence.ts';
 import { all, slotsByModel } from './facts.ts';
 import { isReset, latest, runsOf, startedWith } from './history.ts';
 
+const graceMs = 60_000;
+
 export function entities(evidence: Evidence): Breach[] {
   const { breaches, breach, demand } = breachesOf('I6');
   const slots = slotsByModel(evidence);
@@ -21,14 +23,21 @@ export function entities(evidence: Evidence): Breach[] {
     breaches.push(...inFlight(evidence, model, entity));
   }
   for (const { key, of, value } of all(evidence, 'events')) {
-    if (value.disposition.status !== 'merged') continue;
-    const behind = String(value.disposition['behind']);
+    const after = waitsAfter(value.disposition);
+    if (after === undefined) continue;
     demand(
-      isCarried(evidence, of, behind, value.trigger),
-      `${key} waits behind ${behind}, and nothing carried it or will`,
+      isCarried(evidence, of, after, value.trigger),
+      `${key} waits after ${after}, and nothing carried it or will`,
+      value.disposition,
     );
   }
   return breaches;
+}
+
+/** The lifecycle after which another must come; empty: the first. */
+function waitsAfter(disposition: { status: string } & Record<string, unknown>): string | undefined {
+  if (disposition.status === 'merged') return String(disposition['behind']);
+  return disposition.status === 'waiting' ? String(disposition['after'] ?? '') : undefined;
 }
 
 function inFlight(evidence: Evidence, model: string, entity: Entity): Breach[] {
@@ -49,11 +58,16 @@ function inFlight(evidence: Evidence, model: string, entity: Entity): Breach[] {
       `${workflowId} runs, and model/${model} has ${believed ?? 'nothing'} in flight`,
     );
   demand(
-    entity.pending === null || believed !== undefined,
+    entity.pending === null || believed !== undefined || isDue(entity, evidence.askedAt),
     `model/${model} has a trigger that waits for nothing`,
     entity.pending,
   );
   return breaches;
+}
+
+/** It waits for a time that has not come, or has just. */
+function isDue({ waitUntil }: Entity, askedAt: string): boolean {
+  return waitUntil !== undefined && Date.parse(waitUntil) + graceMs > Date.parse(askedAt);
 }
 
 /** Merged triggers become one that has the latest time of them and names all their reasons, as far as there is room. */
@@ -67,7 +81,7 @@ function isCarried(
     trigger !== undefined &&
     trigger.at >= at &&
     (trigger.reason.includes(reason) || trigger.reason.length > 1_900);
-  const number = Number(behind.split('/')[2]);
+  const number = Number(behind.split('/')[2] ?? 0);
   const later = evidence.runs.filter(
     ({ workflowId }) =>
       workflowId.startsWith(`lifecycle/${model}/`) && Number(workflowId.split('/')[2]) > number,

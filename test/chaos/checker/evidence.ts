@@ -22,6 +22,8 @@ export interface Evidence {
   documents: Record<string, unknown>;
   predictions: Prediction[];
   labels: Label[];
+  /** What was pushed to the gateway, by row, as those who read it find it. */
+  landed: Landed[];
   replays: Replay[];
   runs: Run[];
   /** What model entities say of themselves (`describe`), by model; an error is its message. */
@@ -57,6 +59,16 @@ export interface Prediction {
 
 export interface Label {
   model: string;
+  id: string;
+  from: string;
+  /** Absent in a journal, as the time it is of. */
+  label?: string;
+  time?: string;
+}
+
+export interface Landed {
+  source: string;
+  /** Of the column `id`. */
   id: string;
   from: string;
 }
@@ -99,6 +111,7 @@ export interface Replay {
 export interface Entity {
   inFlight: { lifecycleId: string } | null;
   pending: { trigger: { at: string; reason: string } } | null;
+  waitUntil?: string | undefined;
   slots: { epoch: number } | null;
   rollout: { version: number; lifecycleId: string } | null;
   waitsFor: string;
@@ -111,6 +124,8 @@ export interface Left {
   lockWaiters: string[];
   downloads: string[];
   serving: string[];
+  /** Rows on their way to the store. */
+  gateway: string[];
   journals: string[];
   processes: { pid: number; command: string }[];
   ports: number[];

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { AlertRecord, Book } from '../../../contracts/alerts.ts';
 import { ApprovalRecord } from '../../../contracts/approval.ts';
 import { Instant } from '../../../contracts/artifact.ts';
+import { Batch, Drive, Driven, Heard } from '../../../contracts/inbox.ts';
 import { Bar, Quarantine } from '../../../contracts/model.ts';
 import { RolloutRecord } from '../../../contracts/rollout.ts';
 import { Trigger } from '../../../contracts/lifecycle.ts';
@@ -24,6 +25,7 @@ export const Lease = z.looseObject({ seq: z.number() });
 export const Spent = z.looseObject({
   ...{ requestId: z.string(), model: z.string(), version: z.number(), epoch: z.number() },
 });
+export const Push = z.looseObject({ digest: z.string(), file: z.string(), rows: z.number() });
 /** A status that this release does not know is for I5 to find, not to overlook. */
 export const LedgerEntry = z.object({ trigger: Trigger, disposition: z.looseObject({ status: z.string() }) });
 
@@ -44,6 +46,11 @@ export const kinds = {
     /^runs\/(lifecycle\/[^/]+\/\d+)\/([a-z]+)\/checkpoint\.json$/,
     z.looseObject({ seq: z.number().optional() }),
   ],
+  batches: [/^inbox\/log\/(\d+)\/(\d+)\.json$/, Batch],
+  heard: [/^inbox\/heard\/(\d+)\/(\d+)\.json$/, Heard],
+  drives: [/^inbox\/drives\/([^/]+\/(?:event|code))\/(\d+)\.json$/, Drive],
+  driven: [/^inbox\/driven\/([^/]+\/(?:event|code))\/(\d+)\.json$/, Driven],
+  pushes: [/^landed\/([^/]+)\/keys\/([0-9a-f]+)\.json$/, Push],
   books: [/^alerts\/([^/]+)\/book\.json$/, Book],
   alerts: [/^alerts\/([^/]+)\/(\d+)\.json$/, AlertRecord],
   replicas: [/^replicas\/(.+)\.json$/, ReplicaStatus],

@@ -29,6 +29,7 @@ export async function lookAround(place: Place): Promise<Around> {
     left[isJournal ? 'journals' : 'serving'].push(path);
     if (isJournal) await readJournal(path, around);
   }
+  left.gateway = await filesUnder(join(home, 'gateway'));
   left.work = await namesIn(join(home, 'work'));
   if (storeFolder) {
     left.storeTemporary = await namesIn(join(storeFolder, '.tmp'));
@@ -44,7 +45,15 @@ export async function lookAround(place: Place): Promise<Around> {
 
 function noneLeft(): Left {
   return {
-    ...{ work: [], storeTemporary: [], lockWaiters: [], downloads: [], serving: [], journals: [] },
+    ...{
+      work: [],
+      storeTemporary: [],
+      lockWaiters: [],
+      downloads: [],
+      serving: [],
+      gateway: [],
+      journals: [],
+    },
     ...{ processes: [], ports: [], uploads: [] },
   };
 }

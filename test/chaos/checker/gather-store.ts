@@ -5,7 +5,7 @@ import type { Store } from '../../../infra/store/store.ts';
 import type { Evidence } from './evidence.ts';
 
 type Stored = Pick<Evidence, 'objects' | 'unreadable' | 'blobs' | 'documents' | 'canariesSeen'> & {
-  /** Keys of predictions and labels. */
+  /** Keys of predictions, labels and pushed rows. */
   parquet: string[];
 };
 
@@ -25,7 +25,9 @@ export async function readStore(store: Store, canaries: string[]): Promise<Store
     const see = seer(canaries, key, stored.canariesSeen);
     see(key);
     if (key.startsWith('blobs/')) await readBlob(store, key, stored, see);
-    else if (/^(predictions|labels)\/.*\.parquet$/.test(key)) stored.parquet.push(key);
+    else if (/^(predictions|labels|landing)\/.*\.parquet$/.test(key)) stored.parquet.push(key);
+    else if (key.startsWith('inbox/index/'))
+      continue; // follows from the ledger
     else await readObject(store, key, stored, see);
   }
   return stored;

@@ -46,6 +46,7 @@ export async function gather(place: Place): Promise<Evidence> {
     ...{ blobs: stored.blobs, documents: stored.documents },
     predictions: [...rows.predictions, ...around.predictions],
     labels: [...rows.labels, ...around.labels],
+    landed: rows.landed,
     lateLines: around.lateLines,
     canariesSeen: [...stored.canariesSeen, ...around.canariesSeen],
     left: around.left,

@@ -140,3 +140,9 @@ const started = (run: Run): Event | undefined =>
 function first(payloads: unknown): unknown {
   return Array.isArray(payloads) ? payloads[0] : payloads;
 }
+
+/** `<model> <trigger>` of a lifecycle. */
+export function triggerOf(run: Run): string {
+  const { model, trigger } = startedWith(run) as { model?: string; trigger?: { id?: string } };
+  return `${model} ${trigger?.id}`;
+}

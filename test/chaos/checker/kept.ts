@@ -1,23 +1,32 @@
 /** I5: what a client was told is so: triggers in the ledger, predictions and labels in the log. */
 import { breachesOf, grouped, same } from './breach.ts';
+import { Disposition } from '../../../contracts/model.ts';
 import type { Breach } from './breach.ts';
 import type { Evidence } from './evidence.ts';
 import { all } from './facts.ts';
-import { runsOf } from './history.ts';
+import { runsOf, triggerOf } from './history.ts';
 
 export function kept(evidence: Evidence): Breach[] {
   return [...triggers(evidence), ...rows(evidence), ...repeats(evidence)];
 }
 
-const statuses = ['started', 'merged', 'ignored', 'duplicate', 'waiting', 'suggested'];
-
 function triggers(evidence: Evidence): Breach[] {
   const { breaches, breach, demand } = breachesOf('I5');
   const ledger = all(evidence, 'events');
+  const started = new Set(
+    evidence.runs.filter(({ type }) => type === 'lifecycle').map((run) => triggerOf(run)),
+  );
   const entries = grouped(ledger, ({ of, value }) => `${of} ${value.trigger.id}`);
-  for (const { key, value } of ledger) {
+  for (const { key, of, value } of ledger) {
     const { status, lifecycleId } = value.disposition;
-    demand(statuses.includes(status), `${key} has no disposition that is known`, value.disposition);
+    const isKnown = Disposition.safeParse(value.disposition).success && status !== 'duplicate';
+    demand(isKnown, `${key} has no disposition that is known`, value.disposition);
+    if (['ignored', 'suggested'].includes(status))
+      demand(
+        !started.has(`${of} ${value.trigger.id}`),
+        `${key} says ${status}, and a lifecycle was started by it`,
+        value.disposition,
+      );
     if (status === 'started')
       demand(
         runsOf(evidence, String(lifecycleId)).length > 0,
@@ -45,7 +54,13 @@ function rows(evidence: Evidence): Breach[] {
   // What was asked beside, for comparison, nobody was answered with.
   const answers = evidence.predictions.filter(({ route }) => route !== 'shadow');
   const predictions = grouped(answers, ({ model, id }) => `${model} ${id}`);
-  const labels = new Set(evidence.labels.map(({ model, id }) => `${model} ${id}`));
+  const labels = grouped(evidence.labels, ({ model, id }) => `${model} ${id}`);
+  /** As whoever reads it takes it. */
+  const lastOf = (id: string, model: string) =>
+    labels
+      .get(`${model} ${id}`)
+      ?.toSorted((a, b) => String(a.time).localeCompare(String(b.time)))
+      .at(-1)?.label;
   for (const one of evidence.acknowledged) {
     if (one.kind === 'prediction') {
       const lost = one.ids.filter((id) => !predictions.has(`${one.model} ${id}`));
@@ -68,6 +83,9 @@ function rows(evidence: Evidence): Breach[] {
         at: one.at,
         lost,
       });
+      const wrong =
+        one.value === undefined ? [] : one.ids.filter((id) => lastOf(id, one.model) !== one.value);
+      demand(wrong.length === 0, `labels of ${one.model} are not ${one.value}, as was told`, wrong);
     }
   }
   return breaches;

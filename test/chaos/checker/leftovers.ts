@@ -21,6 +21,7 @@ export function leftovers(evidence: Evidence): Breach[] {
   if (!stopped) return breaches;
   none(left.journals, 'journals that were not shipped');
   none(left.serving, 'other files of replicas');
+  none(left.gateway, 'files of the gateway');
   none(left.processes, 'processes');
   none(left.ports, 'ports that somebody listens on');
   none(

@@ -3,7 +3,7 @@ import { breachesOf, grouped, same } from './breach.ts';
 import type { Breach } from './breach.ts';
 import type { Evidence, Run } from './evidence.ts';
 import { all, approvalsByRequest, byRollout, changes, slotsByModel } from './facts.ts';
-import { activities, isContinued, isReset, parentOf, runsOf, startedWith } from './history.ts';
+import { activities, isContinued, isReset, parentOf, runsOf, triggerOf } from './history.ts';
 
 export function once(evidence: Evidence): Breach[] {
   return [...versions(evidence), ...promotions(evidence), ...lifecycles(evidence), ...rows(evidence)];
@@ -143,9 +143,4 @@ function rows(evidence: Evidence): Breach[] {
 
 function ofType(evidence: Evidence, ...types: string[]): Run[] {
   return evidence.runs.filter(({ type }) => types.includes(type));
-}
-
-function triggerOf(run: Run): string {
-  const { model, trigger } = startedWith(run) as { model?: string; trigger?: { id?: string } };
-  return `${model} ${trigger?.id}`;
 }

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { after, before, test } from 'node:test';
 import { Drives } from '../../../client/gateway/drives.ts';
+import type { HeardBatch } from '../../../client/gateway/hearing.ts';
 import { settledKey } from '../../../client/gateway/keys.ts';
 import { permanent } from '../../../contracts/failures.ts';
 import { Settled } from '../../../contracts/inbox.ts';
-import type { Batch } from '../../../contracts/inbox.ts';
 import type { Disposition } from '../../../contracts/model.ts';
 import { canonicalJson, readJson } from '../../../infra/store/json.ts';
 import { openStore } from '../../../infra/store/open.ts';
@@ -20,11 +20,11 @@ let folder: string;
 before(async () => (folder = await mkdtemp(join(tmpdir(), 'esteira-drives-'))));
 after(() => rm(folder, { recursive: true, force: true }));
 
-const entry = (id: string): Batch['events'][number] => ({
+const entry = (id: string): HeardBatch['events'][number] => ({
   ...{ caller: 'ana', digest: 'a'.repeat(64), to: ['m/event'] },
   event: { id, source: 's', type: 't', time: '2099-01-01T00:00:00Z' },
 });
-const batch = (seq: number): Batch => ({
+const batch = (seq: number): HeardBatch => ({
   ...{ seq, by: 'test', at: '2026-01-01T00:00:00.000Z', events: [entry(String(seq))] },
 });
 

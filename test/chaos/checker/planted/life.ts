@@ -7,10 +7,12 @@ import { sayToRollout } from '../../../../client/rollout.ts';
 import type { Decision } from '../../../../contracts/approval.ts';
 import type { Disposition } from '../../../../contracts/model.ts';
 import { approvalWorkflowId } from '../../../../contracts/search.ts';
-import { readJson } from '../../../../infra/store/json.ts';
+import { sha256 } from '../../../../infra/digest.ts';
+import { canonicalJson, readJson } from '../../../../infra/store/json.ts';
 import { workflowBundle } from '../../../../infra/workflow-bundle.ts';
 import { decideSignal } from '../../../../workflows/messages.ts';
 import type { Belt } from '../../../support/belt.ts';
+import { cloudEvent, get, send } from '../../../support/gateway.ts';
 import { post } from '../../../support/server.ts';
 import { january } from '../../../support/stage.ts';
 import { until } from '../../../support/until.ts';
@@ -20,6 +22,8 @@ import { askServer } from '../gather.ts';
 import type { Place } from '../gather.ts';
 
 const trainer = (seed: number) => ({ backend: 'onnx', epochs: 2, batchSize: 128, seed }) as const;
+/** Told of an event it proposes a run, and starts none. */
+const onShift = { rules: [{ on: 'event' as const, type: 'shift.*' }], mode: 'suggest' as const };
 /** Too few rows to judge by: only errors and the golden batch decide. It bakes until somebody has seen it bake. */
 const rollout = { steps: [{ share: 0.5, bake: '1h' }], minRows: 10_000 };
 const people = {
@@ -33,6 +37,7 @@ const people = {
 export async function live(belt: Belt): Promise<Place> {
   const life = new Life(belt);
   await Promise.all([life.alone(), life.asks()]);
+  await life.machines();
   await life.refusals();
   const bundle = await workflowBundle(belt.config.cacheHome);
   const server = await askServer(belt.esteira.client, bundle);
@@ -75,7 +80,7 @@ class Life {
     await this.#predict(3);
     const answer = await esteira.rollback('alone', 'bo', 'a drill');
     this.#tell({ kind: 'rollback', model: 'alone', by: 'bo', answer });
-    await this.#run(await project('alone', { trainer: trainer(1) }));
+    await this.#run(await project('alone', { trainer: trainer(1), retrain: onShift }));
     assert.equal((await esteira.outcome('lifecycle/alone/3')).status, 'deployed');
     const { tick } = await esteira.tick('alone', january); // when nobody asked
     assert.deepEqual(
@@ -107,6 +112,47 @@ class Life {
       this.#tell({ kind: 'cancel', lifecycleId: `lifecycle/${id}` });
     }
     await until(async () => (await esteira.look('lifecycle/asks/3')).progress.waitsFor !== null);
+  }
+
+  /** Events, labels and rows by the gateway: taken, sent again, and others under the same name. */
+  async machines(): Promise<void> {
+    const url = this.#belt.stack.gatewayUrl!;
+    await until(async () => 'alone' in (await get(`${url}/listeners`)).body);
+    const event = { id: '1', source: 'plant', type: 'shift.ended', data: { line: 3 } };
+    await this.#event(event, 202);
+    await this.#event({ ...event, id: '2', type: 'lunch' }, 202);
+    await until(async () => (await get(`${url}/events?source=plant&id=1`)).body.disposition !== null);
+    await this.#event(event, 200);
+    await this.#event({ ...event, data: {} }, 409);
+    const labels = await send(`${url}/labels?model=alone`, [{ id: 'by-gateway', label: 1 }]);
+    assert.equal(labels.status, 202);
+    this.#tell({ kind: 'label', model: 'alone', ids: ['by-gateway'], value: '1' });
+    for (const [heat, status] of [
+      [1, 202],
+      [1, 200],
+      [2, 409],
+    ] as const) {
+      const body = JSON.stringify([{ id: 'r-1', heat }]);
+      const answer = await send(`${url}/data/sensors`, body, { 'idempotency-key': 'one' });
+      assert.equal(answer.status, status);
+      const about = { source: 'sensors', key: 'one' };
+      if (status === 409) this.#tell({ kind: 'push-conflict', ...about, digest: sha256(body) });
+      else this.#tell({ kind: 'push', ...about, ids: ['r-1'] });
+    }
+  }
+
+  async #event(
+    event: { id: string; source: string; type: string; data: unknown },
+    expected: number,
+  ): Promise<void> {
+    const { stack } = this.#belt;
+    const asked = { specversion: '1.0', ...event };
+    const { status, body } = await send(`${stack.gatewayUrl}/events`, asked, { 'content-type': cloudEvent });
+    assert.equal(status, expected, JSON.stringify(body));
+    const { id, source } = event;
+    const about = { caller: 'local', source, id, digest: sha256(canonicalJson(event)) };
+    if (status === 409) this.#tell({ kind: 'event-conflict', ...about });
+    else this.#tell({ kind: 'event', ...about, disposition: body.disposition });
   }
 
   async refusals(): Promise<void> {

@@ -11,6 +11,7 @@ const leaks: Partial<{ [K in keyof Left]: Left[K] }> = {
   lockWaiters: ['.locks/00/.1'],
   downloads: ['2c3d'],
   serving: ['serving/one/spill/x'],
+  gateway: ['gateway/~vm~1~2~x.jsonl'],
   journals: ['serving/one/journal-1.jsonl'],
   processes: [{ pid: 4, command: 'node onnx-trainer.ts' }],
   ports: [8080],
