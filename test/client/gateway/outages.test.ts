@@ -1,6 +1,6 @@
 /** What the gateway stands on goes away and comes back: nothing acknowledged is lost, and nothing is answered for good in ignorance. */
 import assert from 'node:assert/strict';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -131,6 +131,26 @@ test('while the store is away nothing is acknowledged, and senders are told to c
   const landed: string[] = [];
   for await (const { key } of place.store.list('landing/heat/')) landed.push(key);
   assert.equal(landed.length, 2, join(...landed));
+});
+
+test('what a killed gateway has left on the disk and in the store, the next one clears away', async () => {
+  const folders = [join(place.root, 'gateway'), join(fileURLToPath(place.store.uri), '.tmp')];
+  const left = async () =>
+    (await Promise.all(folders.map((folder) => readdir(folder).catch(() => [])))).map((names) =>
+      names.some((name) => name.startsWith('~')),
+    );
+  for (const [point, debris] of [
+    ['gateway:packed', [true, false]],
+    ['store:staged', [true, true]],
+  ] as const) {
+    const { child, url } = await place.start({ env: { ESTEIRA_FAULT: `${point}:kill` } });
+    await send(`${url}/data/debris`, [{ id: point }]).catch(() => undefined);
+    assert.equal((await child.exited).signal, 'SIGKILL');
+    assert.deepEqual(await left(), debris, point);
+    const next = await place.start();
+    assert.deepEqual(await left(), [false, false], point);
+    await next.child.kill();
+  }
 });
 
 test('every run of this file replays', () => world.replayAll());
