@@ -47,7 +47,7 @@ export class Inbox {
     // 0.2.0: an entity that goes on as new forgets all but the newest triggers, and all that came after the point of a reset.
     if (patched('ledger-first')) {
       const filed = await quick.findDisposition({ model: this.#state.model, id: trigger.id });
-      if (filed && this.#isBehind(filed)) await this.#recover();
+      if (filed && this.#isBehind(filed)) await this.#recover(filed);
       if (filed) return { status: 'duplicate' };
     }
     const disposition = await this.#dispose(request);
@@ -117,11 +117,16 @@ export class Inbox {
     return filed ?? this.#dispose(request);
   }
 
-  /** The ledger knows of a lifecycle that this entity does not: it was reset. */
+  /** The ledger knows of a lifecycle, or of one that is to come, and this entity does not: it was reset. */
   #isBehind(filed: Disposition): boolean {
+    const { lifecycles, inFlight } = this.#state;
     const known =
       filed.status === 'started' ? filed.lifecycleId : filed.status === 'merged' ? filed.behind : undefined;
-    return known !== undefined && (numberOf(known) > this.#state.lifecycles || this.#state.inFlight === null);
+    if (known !== undefined && (numberOf(known) > lifecycles || inFlight === null)) return true;
+    if (filed.status !== 'merged' && filed.status !== 'waiting') return false;
+    const after = filed.status === 'merged' ? filed.behind : filed.after;
+    // 0.5.0: what waited behind the run in flight was not found again.
+    return (after === undefined ? 0 : numberOf(after)) >= lifecycles && patched('waits-again');
   }
 
   /** The first of those that wait says until when. */
@@ -153,9 +158,10 @@ export class Inbox {
   }
 
   /** After a reset: what was done since the point it went back to. */
-  async #recover(): Promise<void> {
+  async #recover(filed?: Disposition): Promise<void> {
     await catchUp(this.#state);
     if (this.#state.inFlight && this.#over.has(this.#state.inFlight.lifecycleId)) this.#state.inFlight = null;
+    if (filed?.status === 'waiting' && this.#isReady()) this.#state.waitUntil ??= filed.until;
   }
 
   /** @returns undefined when the number was used in a past which a reset took away; the entity has caught up by then */

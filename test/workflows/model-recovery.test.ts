@@ -4,11 +4,11 @@ import { after, before, test } from 'node:test';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { AllActivities } from '../../contracts/activities.ts';
 import { permanent } from '../../contracts/failures.ts';
-import type { PromotionAnswer, Recalled } from '../../contracts/model.ts';
+import type { Disposition, PromotionAnswer, Recalled } from '../../contracts/model.ts';
 import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
 import type { Slots } from '../../contracts/serving.ts';
 import { entity as entityOf, setup, trigger } from '../support/entity.ts';
-import { artifact, openWorld, until } from '../support/world.ts';
+import { artifact, dataset, openWorld, until } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 
 let world: World;
@@ -127,6 +127,54 @@ test('a trigger that the ledger knows is a duplicate, even for an entity that do
   withWorker({ findDisposition: async () => ({ status: 'ignored', why: 'then' }) }, async () => {
     assert.deepEqual(await entity('ledger').ask(trigger(), setup('ledger')), { status: 'duplicate' });
   }));
+
+test('what waits, and is heard of again by an entity that was reset before it, waits again (seed 1)', () => {
+  const lost = trigger({ id: 'lost', kind: 'event', reason: 'a shift has ended' });
+  const later = new Date(Date.now() + 3_600_000).toISOString();
+  const filed = new Map<string, Disposition>([
+    ['forgetful/lost', { status: 'merged', behind: 'lifecycle/forgetful/1' }],
+    ['patient/lost', { status: 'waiting', until: later, why: 'quiet hours', after: 'lifecycle/patient/1' }],
+  ]);
+  const known = new Set<string>();
+  let goOn = () => {};
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  const change: Partial<AllActivities> = {
+    ingest: async ({ lifecycleId }) => {
+      if (lifecycleId === 'lifecycle/forgetful/1') await held;
+      return dataset;
+    },
+    findDisposition: async ({ model, id }) => filed.get(`${model}/${id}`) ?? null,
+    recall: async ({ model }) => ({
+      ...{ lifecycles: known.has(model) ? 1 : 0, versions: [], nextVersion: 1, slots: null },
+      inFlight:
+        known.has(model) && model === 'forgetful'
+          ? { lifecycleId: `lifecycle/${model}/1`, trigger: lost }
+          : null,
+      waiting: known.has(model) ? [lost] : [],
+    }),
+  };
+  return withWorker(change, async () => {
+    for (const name of ['forgetful', 'patient']) {
+      const { ask, idle, describe } = entity(name);
+      await ask(trigger(), setup(name, { cooldownMs: 0 }));
+      if (name === 'patient') await idle();
+      known.add(name);
+      assert.deepEqual(await ask(lost), { status: 'duplicate' });
+      const { pending, waitUntil } = await describe();
+      assert.equal(pending?.trigger.id, 'lost', name);
+      assert.equal(waitUntil, name === 'patient' ? later : undefined);
+    }
+    goOn();
+    const carried = world.env.client.workflow.getHandle('lifecycle/forgetful/2');
+    await until(() =>
+      carried.describe().then(
+        ({ status }) => status.name !== 'RUNNING',
+        () => false,
+      ),
+    );
+    await entity('forgetful').idle();
+  });
+});
 
 test('a step of a rollout counts once, and one that was delayed does not undo a later one', () =>
   withWorker({}, async () => {
