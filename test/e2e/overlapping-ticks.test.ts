@@ -34,7 +34,7 @@ test('whoever looks, and however many at once, it is one look', { timeout: 600_0
   const folder = await belt.project('watched', {
     monitor: { every: '1h' },
     alerts: { sinks: [{ to: 'webhook', url: receiver.url }] },
-    retrain: { rules: [{ on: 'every', period: '12h' }], cooldown: '1h' },
+    retrain: { rules: [{ on: 'every', period: '12h' }], cooldown: '3h' },
   });
   await esteira.outcome(await belt.start(folder));
   const schedule = esteira.client.schedule.getHandle(monitorScheduleId('watched'));
