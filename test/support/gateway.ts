@@ -115,6 +115,16 @@ export function tell(url: string, id: string, more: Record<string, unknown> = {}
   return send(`${url}/events`, event, { 'content-type': cloudEvent });
 }
 
+/** What the ledger took under this id: `shift.ended of plant`. */
+export async function keptAs(store: Store, id: string): Promise<string> {
+  for await (const { key } of store.list('inbox/log/')) {
+    const { events } = (await readJson(store, key, Batch))!.value;
+    const found = events.find(({ event }) => event.id === id)?.event;
+    if (found) return `${found.type} of ${found.source}`;
+  }
+  throw new Error(`the ledger has no event ${id}`);
+}
+
 export interface LedgerLine {
   id: string;
   to: string[];
