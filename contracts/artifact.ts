@@ -53,3 +53,5 @@ export const LifecycleId = z.string().regex(/^(lifecycle|reproduce)\/[a-z][a-z0-
 export const Person = z.string().min(1).max(100);
 
 export const Reason = z.string().min(1).max(2_000);
+
+export const ColumnName = z.string().min(1).max(128);

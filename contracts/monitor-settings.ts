@@ -1,9 +1,7 @@
 /** `monitor:` of a project: which windows are looked at, and what in them is told. */
 import { z } from 'zod';
-import { Duration, Ratio } from './artifact.ts';
+import { ColumnName, Duration, Ratio } from './artifact.ts';
 import { Threshold } from './drift.ts';
-
-const ColumnName = z.string().min(1).max(128);
 
 export const Monitor = z.strictObject({
   every: Duration.default('1d'),

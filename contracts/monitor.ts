@@ -120,7 +120,7 @@ export const Service = z.object({
 });
 export type Service = z.infer<typeof Service>;
 
-/** A number on its way to a limit. `at`: when it gets there; with `from` and `until` as the trend's own 90 % interval has it. */
+/** A number on its way to a limit: in how many days it gets there, and by the ends of the trend's own 90 % interval. */
 export const Forecast = z.object({
   metric: z.string(),
   limit: z.number(),
@@ -129,7 +129,7 @@ export const Forecast = z.object({
   windows: z.int(),
   days: z.number(),
   soonest: z.number(),
-  latest: z.number().nullable(),
+  latest: z.number(),
 });
 export type Forecast = z.infer<typeof Forecast>;
 
@@ -149,7 +149,7 @@ export const TickRecord = z.object({
   forecasts: z.array(Forecast).optional(),
   /** `WindowDetails`. */
   details: Artifact.optional(),
-  /** How long the reference's own windows were watched; 0: there were too few to tell what is usual. */
+  /** From how many windows of the version's own data it is known what is usual; 0: there were too few. */
   usualFrom: z.int().optional(),
   alerts: z.array(Alert),
   /** What it could judge: of these kinds, what is not among the alerts is well. Absent before 0.5.0: unknown. */

@@ -4,14 +4,13 @@
  */
 import { z } from 'zod';
 import { AlertSettings } from './alert-settings.ts';
-import { Artifact, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
+import { Artifact, ColumnName, Duration, ModelName, Ratio, Sha256 } from './artifact.ts';
 import { Imported } from './imported.ts';
 import { Monitor } from './monitor-settings.ts';
 import { Retrain } from './retrain-settings.ts';
 import { Rollout } from './strategy.ts';
 import { Search, Trainer } from './training.ts';
 
-const ColumnName = z.string().min(1).max(128);
 /** For `refine`: a record bears no `max` of its own. */
 const atMost =
   (most: number) =>

@@ -4,9 +4,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { z } from 'zod';
 import { Label } from '../contracts/serving.ts';
+import { connectionTimes, refuseConnection } from '../infra/connections.ts';
 import type { Logger } from '../infra/log.ts';
 import { version } from '../infra/version.ts';
 import { bodyLimit, drained, tooLarge } from './body.ts';
@@ -28,15 +28,6 @@ const whole = z.string().refine(isWhole, 'has NUL or half a surrogate pair');
 const label = z.union([z.number(), whole.max(1_000), z.boolean()]);
 const id = whole.min(1).max(200);
 const Labels = z.object({ labels: z.array(Label.extend({ id, label })).min(1).max(10_000) });
-
-/**
- * A request must have come whole by then; who sends a byte now and then holds a connection and its memory. The largest
- * body takes 30 s at a megabyte a second.
- */
-const requestTimeout = 30_000;
-const headersTimeout = 10_000;
-/** How often connections are held against the two. */
-const connectionsCheckingInterval = 1_000;
 
 interface ModelParams {
   Params: { model: string; version?: string };
@@ -194,7 +185,7 @@ function askedModel({ hosts }: Catalogue, route: string, params: unknown): strin
 }
 
 function inferenceServer(deps: AppDeps, handler: Handler): Server {
-  const options = { requestTimeout, headersTimeout, connectionsCheckingInterval, ...deps.tls };
+  const options = { ...connectionTimes, ...deps.tls };
   const listener: Handler = (request, response) => {
     if (deps.accessLog) noted(deps.log, request, response);
     const path = request.method === 'POST' ? inferPath(request.url!) : undefined;
@@ -244,26 +235,6 @@ function wordsFor(error: Error, status: number): string {
   if (status === 415) return noSuchType().message;
   return sentenceOf(error, status);
 }
-
-/** Bytes that are no HTTP, or too many or too slow: answered in our own words, and closed. */
-function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-  const [status, sentence] = connectionFaults.get(error.code ?? '') ?? [
-    '400 Bad Request',
-    'this is no HTTP request',
-  ];
-  if (!socket.writable) return void socket.destroy();
-  const body = JSON.stringify({ error: sentence });
-  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close`;
-  socket.end(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
-}
-
-const connectionFaults = new Map([
-  ['HPE_HEADER_OVERFLOW', ['431 Request Header Fields Too Large', 'the headers are larger than 16384 bytes']],
-  [
-    'ERR_HTTP_REQUEST_TIMEOUT',
-    ['408 Request Timeout', `the request did not come within ${requestTimeout} ms`],
-  ],
-]);
 
 function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const path = request.url.split('?')[0]!.slice(0, 200);

@@ -1,31 +1,21 @@
-/** How often requests were answered with a no, by reason: what an operator asks first. */
+/** Requests that were answered with a no: how often, and in which words. */
+import { ReasonCounts } from '../infra/reason-counts.ts';
 import { Refusal } from '../infra/refusal.ts';
 
-const reasons = new Map([
-  [400, 'invalid'],
-  [401, 'unauthenticated'],
-  [403, 'forbidden'],
-  [404, 'not-found'],
-  [405, 'method'],
-  [413, 'too-large'],
-  [415, 'media-type'],
-  [429, 'overload'],
-  [501, 'unsupported'],
-  [503, 'unavailable'],
-  [504, 'deadline'],
-]);
-
-const failed = 'failed';
-
 export class Rejects {
-  /** From zero: a counter that begins at its first count has no rate when it is looked at first. */
-  readonly counts = new Map([...reasons.values(), failed].map((reason) => [reason, 0]));
+  readonly #reasons = new ReasonCounts([
+    [501, 'unsupported'],
+    [504, 'deadline'],
+  ]);
+
+  get counts(): ReadonlyMap<string, number> {
+    return this.#reasons.counts;
+  }
 
   /** @returns the status to answer with */
   count(error: unknown): number {
     const status = statusIn(error);
-    const reason = reasons.get(status) ?? (status >= 500 ? failed : 'invalid');
-    this.counts.set(reason, this.counts.get(reason)! + 1);
+    this.#reasons.add(status);
     return status;
   }
 }

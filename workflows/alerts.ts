@@ -7,21 +7,19 @@
  */
 import {
   allHandlersFinished,
-  ApplicationFailure,
   condition,
   continueAsNew,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { Acknowledgement, Findings, Snooze } from '../contracts/alerts.ts';
 import type { AlertAnswer, Book, Delivery } from '../contracts/alerts.ts';
-import { parse } from '../contracts/failures.ts';
 import { AlertBook } from './alert-book.ts';
 import type { Turn } from './alert-book.ts';
 import { deliveriesOf, pendingOf, send } from './alert-deliveries.ts';
 import * as messages from './messages.ts';
+import { ending } from './ending.ts';
 import { Mutex } from './mutex.ts';
 import { onBook } from './stages.ts';
 
@@ -38,14 +36,7 @@ function newBook(model: string): Book {
 export async function alerts(input: string | Book, limit = eventsAtMost): Promise<never> {
   const book = new AlertBook(typeof input === 'string' ? newBook(input) : input);
   const mutex = new Mutex();
-  const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;
-  const valid = <T>(schema: Parameters<typeof parse>[0]) => ({
-    validator: (value: T) => {
-      parse(schema, value);
-      if (full() && mutex.locked)
-        throw ApplicationFailure.retryable('this run ends; ask again', 'ContinuesAsNew');
-    },
-  });
+  const { full, valid } = ending(mutex, limit);
   const person =
     <T>(act: (order: T, now: string) => AlertAnswer) =>
     (order: T) =>

@@ -8,7 +8,6 @@
  */
 import {
   allHandlersFinished,
-  ApplicationFailure,
   condition,
   continueAsNew,
   log,
@@ -16,9 +15,7 @@ import {
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
-  workflowInfo,
 } from '@temporalio/workflow';
-import { parse } from '../contracts/failures.ts';
 import {
   Activation,
   PromotionRequest,
@@ -33,6 +30,7 @@ import type { ModelState } from '../contracts/model.ts';
 import { catchUp } from './catch-up.ts';
 import * as messages from './messages.ts';
 import { Inbox } from './model-inbox.ts';
+import { ending } from './ending.ts';
 import { Mutex } from './mutex.ts';
 import { Slotting } from './model-slots.ts';
 
@@ -63,15 +61,7 @@ export async function model(input: string | ModelState, limit = eventsAtMost): P
   const inbox = new Inbox(state);
   const slotting = new Slotting(state);
   const shown = <T>(turn: () => Promise<T>) => mutex.run(turn).finally(() => show(state));
-  // Who comes while this run ends is sent away, and asks the next one: those that wait would never be through otherwise.
-  const full = () => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength >= limit;
-  const valid = <T>(schema: Parameters<typeof parse>[0]) => ({
-    validator: (value: T) => {
-      parse(schema, value);
-      if (full() && mutex.locked)
-        throw ApplicationFailure.retryable('this run ends; ask again', 'ContinuesAsNew');
-    },
-  });
+  const { full, valid } = ending(mutex, limit);
 
   // A name may be known to the store from a server whose state is gone. This must be the first turn, taken before any
   // handler is set: a handler runs the messages that came before it at once.

@@ -1,20 +1,11 @@
 /** A mail about alerts: plain text, and those about one alert in one thread. */
 import type { Delivery, NamedSink } from '../../contracts/alerts.ts';
 import { sha256 } from '../../infra/digest.ts';
+import type { OutgoingMail } from '../../infra/mail.ts';
 import { facts, headline, sentence, shownAtMost, worst } from './text.ts';
 
-export interface Mail {
-  from: string;
-  to: string[];
-  subject: string;
-  text: string;
-  /** The same at each try: most servers keep one of two with one id. */
-  messageId: string;
-  references: string;
-  headers: Record<string, string>;
-}
-
-export function mailOf(delivery: Delivery, sink: NamedSink & { to: 'email' }): Mail {
+/** Its id is the same at each try: most servers keep one of two with one id. */
+export function mailOf(delivery: Delivery, sink: NamedSink & { to: 'email' }): OutgoingMail {
   const { changes, model, owner, id } = delivery;
   const shown = changes.slice(0, shownAtMost);
   const lines = shown.map((change) => {

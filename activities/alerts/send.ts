@@ -2,10 +2,10 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { Delivery, NamedSink } from '../../contracts/alerts.ts';
 import { permanent } from '../../contracts/failures.ts';
+import type { OutgoingMail } from '../../infra/mail.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { alertmanagerBody } from './alertmanager.ts';
 import { mailOf } from './email.ts';
-import type { Mail } from './email.ts';
 import { slackBody } from './slack.ts';
 import { signed, webhookBody } from './webhook.ts';
 
@@ -15,7 +15,7 @@ export interface SendDeps {
     /** POSTs JSON, follows no redirect, goes to no link-local address. @throws a plain Error when nobody answers in time */
     post(url: URL, body: string, headers: Record<string, string>): Promise<Answer>;
     /** @param server `smtp://…`, with whatever it takes to be let in. @throws as the server says it */
-    mail(server: string, mail: Mail): Promise<string>;
+    mail(server: string, mail: OutgoingMail): Promise<string>;
     /** @returns undefined where nobody has set it */
     secret(name: string): Promise<string | undefined>;
   };

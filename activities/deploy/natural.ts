@@ -10,7 +10,7 @@ import { durationMs } from '../../contracts/artifact.ts';
 import { failedWith } from '../../contracts/failures.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
-import { compareSummaries } from '../monitor/comparison/fast.ts';
+import { alone, compareSummaries } from '../monitor/comparison/fast.ts';
 import { summarise } from '../monitor/comparison/summarise.ts';
 import { tableOf } from '../monitor/comparison/table-of.ts';
 import type { TableColumn } from '../monitor/comparison/table.ts';
@@ -93,7 +93,7 @@ async function predictionFloors(
   const { prediction: like } = foresight;
   const { signature } = prepared;
   const predicted = await predictionsBy(db, from, { signature, like }, score);
-  const reference = { ...predicted[0]!, rows: like.rows, columns: [like] };
+  const reference = alone(like, 'holdout');
   const found = predicted.map((current) => compareSummaries({ reference, current }, like.name));
   return [[like.name, usualOf(found, pinned.project.monitor.alpha)]];
 }

@@ -11,10 +11,12 @@ import { PreparedManifest } from '../../contracts/prepared.ts';
 import { PinnedProject } from '../../contracts/project.ts';
 import type { Columns, Golden, Package, Signature } from '../../contracts/serving.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
-import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
+import { quoteLiteral } from '../../infra/duckdb.ts';
 import { putJsonBlob, readJsonBlob } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { cardOf } from './card.ts';
+import { columnsOf, rawInputSql } from './raw-columns.ts';
+import type { RawRow } from './raw-columns.ts';
 import { referenceOf } from './reference.ts';
 import { watchOf } from './watch.ts';
 import { withEngine } from '../engine.ts';
@@ -87,17 +89,10 @@ async function goldenOf(
 ): Promise<Golden> {
   const { signature } = prepared;
   const holdout = await deps.store.localPath(prepared.holdout[0]!.artifact);
-  const selected = signature.inputs.map(({ name, kind }) =>
-    kind === 'timestamp'
-      ? `epoch_ms(${quoteIdentifier(name)}) AS ${quoteIdentifier(name)}`
-      : quoteIdentifier(name),
+  const rows = await db.rows<RawRow>(
+    `SELECT ${rawInputSql(signature)} FROM read_parquet(${quoteLiteral(holdout)}) LIMIT ${goldenRows}`,
   );
-  const rows = await db.rows<Record<string, string | number | boolean | null>>(
-    `SELECT ${selected.join(', ')} FROM read_parquet(${quoteLiteral(holdout)}) LIMIT ${goldenRows}`,
-  );
-  const inputs = Object.fromEntries(
-    signature.inputs.map(({ name }) => [name, rows.map((row) => row[name] ?? null)]),
-  );
+  const inputs = columnsOf(signature, rows);
   const outputs = await deps.score(await deps.store.localPath(onnx), signature, inputs, folder);
   return { rows: rows.length, inputs, outputs, tolerance: goldenTolerance };
 }

@@ -3,10 +3,12 @@ import type { NumberColumn, SummaryColumn } from '../../contracts/drift.ts';
 import type { PreparedManifest } from '../../contracts/prepared.ts';
 import type { Foresight } from '../../contracts/watch.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
+import { alone } from '../monitor/comparison/fast.ts';
 import { summarise } from '../monitor/comparison/summarise.ts';
 import { calibratorsOf } from './calibrator.ts';
 import { importanceOf } from './importance.ts';
 import type { Shuffled } from './importance.ts';
+import { outputWidth } from './judge.ts';
 import { topClasses } from './multiclass.ts';
 
 export interface Scored {
@@ -23,7 +25,7 @@ export async function foresightOf(
 ): Promise<Foresight> {
   const { task, signature } = manifest;
   const [output] = signature.outputs;
-  const classes = Math.max(1, output!.shape[1] ?? 1);
+  const classes = outputWidth(signature);
   const importance = shuffled && importanceOf(manifest, shuffled, shuffled.outputs);
   return {
     prediction:
@@ -61,10 +63,7 @@ export async function numberCounts(
     columns: [{ name: 'value', kind: 'number' as const }],
     from: '(SELECT value, rowid AS file_row_number FROM predicted)',
   };
-  const model = like && {
-    ...{ summary: 'esteira/1' as const, source: name, rows: like.rows, skipped: [] },
-    columns: [{ ...like, name: 'value' }],
-  };
+  const model = like && alone({ ...like, name: 'value' }, name);
   const { columns } = await summarise(db, table, table.columns, model);
   await db.run('DROP TABLE predicted');
   return { ...columns[0]!, name };

@@ -8,7 +8,7 @@ import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
 import { labelNumberSql } from '../prepare/labels.ts';
 import { existing } from '../prepare/plan.ts';
-import { judgeOf } from './judge.ts';
+import { judgeOf, outputWidth } from './judge.ts';
 
 const rowsAtMost = 2_000;
 /** Of all shuffled copies together. */
@@ -71,7 +71,7 @@ export function importanceOf(
   { labels }: Shuffled,
   outputs: Float32Array,
 ): Record<string, number> | undefined {
-  const classes = Math.max(1, signature.outputs[0]!.shape[1] ?? 1);
+  const classes = outputWidth(signature);
   const size = labels.length * classes;
   if (outputs.length < size * (signature.inputs.length + 1)) return undefined;
   const losses = Array.from({ length: signature.inputs.length + 1 }, (_, block) => {

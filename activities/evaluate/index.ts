@@ -25,6 +25,7 @@ import type { Origin } from '../reuse.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { foresightOf } from './foresight.ts';
 import { beaten, judgeGates } from './gates.ts';
+import { outputWidth } from './judge.ts';
 import { readHoldout, refuseOneClass } from './holdout.ts';
 import { shuffleInputs } from './importance.ts';
 import { renderReport } from './report.ts';
@@ -126,7 +127,7 @@ async function scoreIn(folder: string, { deps, input, pinned, manifest }: Work):
       parts,
       { ...scoringLimits, shuffled: shuffled?.path },
     );
-    const holdout = labels.length * Math.max(1, manifest.signature.outputs[0]!.shape[1] ?? 1);
+    const holdout = labels.length * outputWidth(manifest.signature);
     const [candidate, more] = [scored!.subarray(0, holdout), scored!.subarray(holdout)];
     const champion = input.champion &&
       outputs && { version: input.champion.version, outputs: await aligned(manifest, models[1]!, outputs) };

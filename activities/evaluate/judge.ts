@@ -3,6 +3,7 @@
  * of them: all weights one for the value itself, random ones for its interval.
  */
 import type { Task } from '../../contracts/project.ts';
+import type { Signature } from '../../contracts/serving.ts';
 import { binaryJudge } from './binary.ts';
 import { multiclassJudge } from './multiclass.ts';
 import { regressionJudge } from './regression.ts';
@@ -29,6 +30,10 @@ export function judgeOf({ task, labels, outputs, classes }: Predicted): Judge {
   if (task === 'binary-classification') return binaryJudge(labels, outputs);
   return task === 'regression' ? regressionJudge(labels, outputs) : multiclassJudge(labels, outputs, classes);
 }
+
+/** Numbers a row of the first output: one a class if there are several, else one. */
+export const outputWidth = ({ outputs }: Pick<Signature, 'outputs'>): number =>
+  Math.max(1, outputs[0]!.shape[1] ?? 1);
 
 /** The rows of `chosen`, as predictions of their own. */
 export function subset({ labels, outputs, classes, ...rest }: Predicted, chosen: Uint32Array): Predicted {

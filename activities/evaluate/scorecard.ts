@@ -4,7 +4,7 @@ import type { PreparedManifest } from '../../contracts/prepared.ts';
 import { differences, intervals, replicate } from './bootstrap.ts';
 import { calibrationOf, confusionOf, predictionHistogram, rocCurve } from './curves.ts';
 import { worseBy } from './direction.ts';
-import { judgeOf } from './judge.ts';
+import { judgeOf, outputWidth } from './judge.ts';
 import type { Predicted } from './judge.ts';
 import { slicesOf } from './slices.ts';
 import type { SliceColumn } from './slices.ts';
@@ -26,7 +26,7 @@ export async function scorecardOf(
   { candidate, champion, labels, slices, trained }: Compared,
   pause: () => Promise<void>,
 ): Promise<Scorecard> {
-  const classes = Math.max(1, signature.outputs[0]!.shape[1] ?? 1);
+  const classes = outputWidth(signature);
   const predicted: Predicted = { task, labels, outputs: candidate, classes };
   const judges = [judgeOf(predicted)];
   if (champion) judges.push(judgeOf({ ...predicted, outputs: champion.outputs }));

@@ -142,8 +142,7 @@ function forecastText({
   soonest,
   latest,
 }: NonNullable<Seen['forecasts']>[number]): string {
-  const range =
-    latest === null ? `${whole(soonest)} at the soonest` : `${whole(soonest)} to ${whole(latest)}`;
+  const range = `${whole(soonest)} to ${whole(latest)}`;
   return `${metric} reaches its limit of ${short(limit)} in about ${whole(days)} days (${range}): it is ${short(now)} now`;
 }
 

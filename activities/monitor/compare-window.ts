@@ -1,6 +1,6 @@
 /** A window's rows beside the version's reference: every input, and the predictions. New rows are scanned, nothing else. */
 import type { Window } from '../../contracts/artifact.ts';
-import type { Compared, Summary, SummaryColumn } from '../../contracts/drift.ts';
+import type { Compared, Summary } from '../../contracts/drift.ts';
 import type { ColumnDrift, WindowDetails } from '../../contracts/monitor.ts';
 import type { Project } from '../../contracts/project.ts';
 import type { Signature } from '../../contracts/serving.ts';
@@ -8,7 +8,7 @@ import type { Watch } from '../../contracts/watch.ts';
 import type { DuckDb } from '../../infra/duckdb.ts';
 import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
 import { coarseBins } from './comparison/coarse-bins.ts';
-import { compareSummaries } from './comparison/fast.ts';
+import { alone, compareSummaries } from './comparison/fast.ts';
 import { summarise } from './comparison/summarise.ts';
 import { tableOf } from './comparison/table-of.ts';
 import type { TableColumn } from './comparison/table.ts';
@@ -31,18 +31,19 @@ export async function compareWindow(
   { watch, signature, version, project }: Watched,
 ): Promise<{ drift: ColumnDrift[]; details: WindowDetails }> {
   const { inputs, prediction } = watch;
+  const rule = ruleOf(project, watch);
   const current = await inputsOf(db, log, window, inputs);
   const sides = { reference: inputs, current };
   const compared = inputs.columns.map(({ name }) => compareSummaries(sides, name));
-  const decisions = decide(compared, rowsOf(sides), ruleOf(project, watch));
+  const decisions = decide(compared, rowsOf(sides), rule);
 
-  const said = summaryOf(prediction);
+  const said = alone(prediction, 'holdout');
   const predicted = {
     reference: said,
     current: await predictionsOf(db, log, window, { signature, version, like: said }),
   };
   const output = compareSummaries(predicted, prediction.name);
-  const ofOutput = decide([output], rowsOf(predicted), ruleOf(project, watch))[0]!;
+  const ofOutput = decide([output], rowsOf(predicted), rule)[0]!;
 
   const { importance = {} } = watch;
   const drift = [
@@ -82,10 +83,6 @@ export function ruleOf({ monitor }: Project, { natural }: Watch): Rule {
 const rowsOf = ({ reference, current }: { reference: Summary; current: Summary }) => ({
   reference: reference.rows,
   current: current.rows,
-});
-
-const summaryOf = (column: SummaryColumn): Summary => ({
-  ...{ summary: 'esteira/1', source: 'holdout', rows: column.rows, columns: [column], skipped: [] },
 });
 
 const asColumns = ({ columns }: Summary): TableColumn[] =>

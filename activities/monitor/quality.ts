@@ -12,7 +12,7 @@ import { quoteIdentifier, quoteLiteral } from '../../infra/duckdb.ts';
 import { intervals, replicate } from '../evaluate/bootstrap.ts';
 import { calibrationOf } from '../evaluate/curves.ts';
 import { dictionary } from '../evaluate/holdout.ts';
-import { judgeOf } from '../evaluate/judge.ts';
+import { judgeOf, outputWidth } from '../evaluate/judge.ts';
 import type { Predicted } from '../evaluate/judge.ts';
 import { slicesOf } from '../evaluate/slices.ts';
 import type { SliceColumn } from '../evaluate/slices.ts';
@@ -132,7 +132,7 @@ async function joined(
   const scores = `SELECT ${outputSql('score', signature)} AS score FROM (SELECT score FROM joined ORDER BY id)`;
   for await (const { columns } of db.stream(scores)) outputs.push(columns['score'] as Float32Array);
   await db.run('DROP TABLE joined');
-  const width = Math.max(1, signature.outputs[0]!.shape[1] ?? 1);
+  const width = outputWidth(signature);
   const predicted = { task, labels, outputs: concatenated(outputs), classes: width };
   return { predicted, slices: slices.map(({ slice }) => slice) };
 }

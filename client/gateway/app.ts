@@ -2,9 +2,9 @@
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
 import Fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { connectionTimes, refuseConnection } from '../../infra/connections.ts';
 import type { Logger } from '../../infra/log.ts';
 import type { Rates } from '../../infra/rates.ts';
 import { Refusal } from '../../infra/refusal.ts';
@@ -28,10 +28,6 @@ declare module 'fastify' {
 
 /** 100,000 short rows; an event alone is held to much less. */
 const bodyLimit = 8 * 1024 * 1024;
-/** A request must have come whole by then: who sends a byte now and then holds a connection. */
-const requestTimeout = 30_000;
-const headersTimeout = 10_000;
-const connectionsCheckingInterval = 1_000;
 const connectionsAtMost = 10_000;
 
 export interface AppDeps {
@@ -56,13 +52,12 @@ export function createApp(
   const app = Fastify({
     ...{ bodyLimit, logger: false, forceCloseConnections: 'idle' },
     serverFactory: (handler) => {
-      const options = { requestTimeout, headersTimeout, connectionsCheckingInterval };
       const server: Server = tls
         ? createTlsServer(
-            { ...options, ...tls, ...(tls.ca && { requestCert: true, rejectUnauthorized: false }) },
+            { ...connectionTimes, ...tls, ...(tls.ca && { requestCert: true, rejectUnauthorized: false }) },
             handler,
           )
-        : createServer(options, handler);
+        : createServer({ ...connectionTimes }, handler);
       server.maxConnections = connectionsAtMost;
       return server;
     },
@@ -135,23 +130,3 @@ function notFound(
   const error = new Refusal(404, `there is nothing at ${path}; /openapi.json says what there is`);
   return refuse(reply, error, counts.refuse(error));
 }
-
-/** Bytes that are no HTTP, or too many or too slow: answered in our own words, and closed. */
-function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
-  const [status, sentence] = connectionFaults.get(error.code ?? '') ?? [
-    '400 Bad Request',
-    'this is no HTTP request',
-  ];
-  if (!socket.writable) return void socket.destroy();
-  const body = JSON.stringify({ error: sentence });
-  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close`;
-  socket.end(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
-}
-
-const connectionFaults = new Map([
-  ['HPE_HEADER_OVERFLOW', ['431 Request Header Fields Too Large', 'the headers are larger than 16384 bytes']],
-  [
-    'ERR_HTTP_REQUEST_TIMEOUT',
-    ['408 Request Timeout', `the request did not come within ${requestTimeout} ms`],
-  ],
-]);

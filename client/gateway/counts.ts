@@ -1,31 +1,25 @@
 /** What an operator asks first: how much came, what became of it, what waits. */
+import { family, labels } from '../../infra/exposition.ts';
+import type { Sample } from '../../infra/exposition.ts';
+import { ReasonCounts } from '../../infra/reason-counts.ts';
 import { statusOf } from './answers.ts';
-
-const reasons = new Map([
-  [400, 'invalid'],
-  [401, 'unauthenticated'],
-  [403, 'forbidden'],
-  [404, 'not-found'],
-  [405, 'method'],
-  [408, 'timeout'],
-  [409, 'conflict'],
-  [413, 'too-large'],
-  [415, 'media-type'],
-  [429, 'overload'],
-  [503, 'unavailable'],
-]);
 
 export class Counts {
   readonly accepted = { events: 0, labels: 0, rows: 0 };
   duplicates = 0;
-  /** From zero: a counter that begins at its first count has no rate when it is looked at first. */
-  readonly refused = new Map([...reasons.values(), 'failed'].map((reason) => [reason, 0]));
+  readonly #reasons = new ReasonCounts([
+    [408, 'timeout'],
+    [409, 'conflict'],
+  ]);
+
+  get refused(): ReadonlyMap<string, number> {
+    return this.#reasons.counts;
+  }
 
   /** @returns the status to answer with */
   refuse(error: unknown): number {
     const status = statusOf(error);
-    const reason = reasons.get(status) ?? (status >= 500 ? 'failed' : 'invalid');
-    this.refused.set(reason, this.refused.get(reason)! + 1);
+    this.#reasons.add(status);
     return status;
   }
 }
@@ -40,27 +34,23 @@ export interface Gauges {
   queued: number;
 }
 
-/** @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export function metricsText({ accepted, duplicates, refused }: Counts, gauges: Gauges): string {
+  const { waiting, oldestWaitingSeconds, ledgerEvents, queued } = gauges;
+  const named = (name: string) => `esteira_gateway_${name}`;
+  const by = (label: string, counts: Iterable<[string, number]>) =>
+    [...counts].map(([value, n]): Sample => [labels({ [label]: value }), n]);
+  const one = (name: string, help: string, value: number, type: 'gauge' | 'counter' = 'gauge') =>
+    family(named(name), type, help, [['', value]]);
+  const many = (name: string, help: string, samples: Sample[]) =>
+    family(named(name), 'counter', help, samples);
   const lines = [
-    ...family('accepted_total', 'counter', 'Durably taken, by what it was.'),
-    ...Object.entries(accepted).map(([what, n]) => `esteira_gateway_accepted_total{what="${what}"} ${n}`),
-    ...family('duplicates_total', 'counter', 'Events and pushes that had come before.'),
-    `esteira_gateway_duplicates_total ${duplicates}`,
-    ...family('refused_total', 'counter', 'Requests that were answered with a no, by reason.'),
-    ...[...refused].map(([reason, n]) => `esteira_gateway_refused_total{reason="${reason}"} ${n}`),
-    ...family('waiting_events', 'gauge', 'Events without a disposition: a model is to be told of them.'),
-    `esteira_gateway_waiting_events ${gauges.waiting}`,
-    ...family('oldest_waiting_seconds', 'gauge', 'Since when the oldest of them waits.'),
-    `esteira_gateway_oldest_waiting_seconds ${gauges.oldestWaitingSeconds}`,
-    ...family('ledger_events', 'gauge', 'Events in the ledger, as far as this gateway has read.'),
-    `esteira_gateway_ledger_events ${gauges.ledgerEvents}`,
-    ...family('queued_events', 'gauge', 'Events that are being written.'),
-    `esteira_gateway_queued_events ${gauges.queued}`,
+    ...many('accepted_total', 'Durably taken, by what it was.', by('what', Object.entries(accepted))),
+    ...one('duplicates_total', 'Events and pushes that had come before.', duplicates, 'counter'),
+    ...many('refused_total', 'Requests that were answered with a no, by reason.', by('reason', refused)),
+    ...one('waiting_events', 'Events without a disposition: a model is to be told of them.', waiting),
+    ...one('oldest_waiting_seconds', 'Since when the oldest of them waits.', oldestWaitingSeconds),
+    ...one('ledger_events', 'Events in the ledger, as far as this gateway has read.', ledgerEvents),
+    ...one('queued_events', 'Events that are being written.', queued),
   ];
   return `${lines.join('\n')}\n`;
-}
-
-function family(name: string, type: string, help: string): string[] {
-  return [`# HELP esteira_gateway_${name} ${help}`, `# TYPE esteira_gateway_${name} ${type}`];
 }

@@ -103,9 +103,9 @@ async function told(esteira: Esteira): Promise<void> {
 function foreseen(ticks: readonly TickRecord[]): void {
   let [said, came, early] = [0, 0, 0];
   ticks.forEach((tick, at) => {
-    for (const { metric, limit, now, latest, days } of tick.forecasts ?? []) {
+    for (const { metric, limit, now, latest } of tick.forecasts ?? []) {
       const above = limit > now;
-      const within = Math.ceil(latest ?? 2 * days) + 1;
+      const within = Math.ceil(latest) + 1;
       const after = ticks.slice(at + 1, at + 1 + within).filter(({ version }) => version === tick.version);
       const reached = after.findIndex(({ quality }) => {
         const value = quality?.metrics[metric];

@@ -84,6 +84,11 @@ function countsOf(sides: Both<NumberColumn>) {
   return { ...countsOfValues(weigh(reference, current), whole), outOfRange };
 }
 
+/** A column that has a table to itself. */
+export const alone = (column: SummaryColumn, source: string): Summary => ({
+  ...{ summary: 'esteira/1', source, rows: column.rows, columns: [column], skipped: [] },
+});
+
 /** The rows of both, as if they had been summarised at once. @throws TableFault when their columns or layouts differ */
 export function mergeSummaries(one: Summary, other: Summary): Summary {
   return {
