@@ -6,7 +6,7 @@ import { readAcknowledged, readDisturbances } from './checker/acknowledged.ts';
 import { check } from './checker/check.ts';
 import type { Breach } from './checker/check.ts';
 import type { Evidence } from './checker/evidence.ts';
-import { askServer, gather } from './checker/gather.ts';
+import { askServer, gather, portsOf } from './checker/gather.ts';
 import { canary } from './town.ts';
 import type { Town } from './town.ts';
 
@@ -20,10 +20,7 @@ export async function judge(town: Town): Promise<{ evidence: Evidence; breaches:
     acknowledged: readAcknowledged(files.acknowledged),
     disturbances: readDisturbances(files.disturbances),
     canaries: [canary],
-    // Temporal's usual port is anybody's: the stack of another test may have it by now.
-    ports: [stack.servingUrl, stack.gatewayUrl!, `http://${stack.address}`]
-      .map((url) => Number(new URL(url).port))
-      .filter((port) => port !== 7233),
+    ports: portsOf(stack),
   });
   return { evidence, breaches: check(evidence) };
 }

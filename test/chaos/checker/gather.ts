@@ -2,6 +2,7 @@
  * Collects the evidence of a run, in two steps because they need different worlds: `askServer` while Temporal and a
  * worker are up and everything has come to rest, `gather` at any time, best after all was stopped.
  */
+import type { StackFile } from '../../../client/stack-file.ts';
 import type { Store } from '../../../infra/store/store.ts';
 import type { Acknowledged, Disturbance } from './acknowledged.ts';
 import type { Evidence } from './evidence.ts';
@@ -32,6 +33,14 @@ export interface Place {
   ports?: number[];
   /** Multipart uploads that an S3 store still holds. */
   uploads?: string[];
+}
+
+/** What a stack listened on, but for the ports that every stack wishes for: another test's may have them by now. */
+export function portsOf(stack: Pick<StackFile, 'address' | 'servingUrl' | 'gatewayUrl'>): number[] {
+  const wished = [7233, 8080, 8090];
+  return [stack.servingUrl, stack.gatewayUrl!, `http://${stack.address}`]
+    .map((url) => Number(new URL(url).port))
+    .filter((port) => !wished.includes(port));
 }
 
 export async function gather(place: Place): Promise<Evidence> {

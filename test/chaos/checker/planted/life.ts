@@ -18,7 +18,7 @@ import { january } from '../../../support/stage.ts';
 import { until } from '../../../support/until.ts';
 import type { Acknowledged, Disturbance } from '../acknowledged.ts';
 import { LedgerEntry } from '../facts.ts';
-import { askServer } from '../gather.ts';
+import { askServer, portsOf } from '../gather.ts';
 import type { Place } from '../gather.ts';
 
 const trainer = (seed: number) => ({ backend: 'onnx', epochs: 2, batchSize: 128, seed }) as const;
@@ -46,9 +46,7 @@ export async function live(belt: Belt): Promise<Place> {
     ...{ store: belt.esteira.store, storeFolder: fileURLToPath(belt.config.store), home: belt.home },
     ...{ cacheDir: join(belt.config.cacheHome, 'artifacts'), server, stopped: true },
     ...{ acknowledged: life.acknowledged, disturbances: life.disturbances, canaries: ['vermilion42'] },
-    ports: [new URL(belt.stack.servingUrl), new URL(`http://${belt.stack.address}`)].map(({ port }) =>
-      Number(port),
-    ),
+    ports: portsOf(belt.stack),
   };
 }
 
