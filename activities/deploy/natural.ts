@@ -25,6 +25,8 @@ const windowsAtMost = 30;
 const comparisonsAtMost = 1_500;
 /** Of a window: more tell its distribution no better than it differs from others. Predictions cost more. */
 const rowsAtMost = { inputs: 20_000, predictions: 500 };
+/** Of all that is predicted, rows times inputs, for it is asked in one breath; but no window of fewer rows tells anything. */
+const predictions = { valuesAtMost: 1_000_000, rowsAtLeast: 50 };
 
 export async function naturalOf(
   db: DuckDb,
@@ -44,12 +46,13 @@ export async function naturalOf(
       ORDER BY "window" DESC LIMIT ${many}`,
   );
   if (windows.length < windowsAtLeast) return { windows: 0, floors: {} };
+  const inputCount = sources.prepared.signature.inputs.length;
+  const affordable = Math.floor(predictions.valuesAtMost / (windows.length * inputCount));
+  const asked = Math.min(rowsAtMost.predictions, Math.max(predictions.rowsAtLeast, affordable));
   const floors = [
     ...(await inputFloors(db, evenly(from, windows, rowsAtMost.inputs), columns, { inputs, share })),
     // Nobody has asked it of these rows before: what it fails on is for its own gates to say.
-    ...(await predictionFloors(db, evenly(from, windows, rowsAtMost.predictions), sources).catch(
-      unlessRefused,
-    )),
+    ...(await predictionFloors(db, evenly(from, windows, asked), sources).catch(unlessRefused)),
   ];
   return { windows: windows.length, floors: Object.fromEntries(floors) };
 }

@@ -9,7 +9,7 @@ import { Refusal } from '../../infra/refusal.ts';
 import { openSignedTokens } from '../../infra/signed-token.ts';
 import { fits } from './rules.ts';
 import type { Proof, Scope, Settings } from './settings.ts';
-import { Scope as Scopes, secret } from './settings.ts';
+import { Scope as Scopes, signingSecret } from './settings.ts';
 import { signatures } from './signatures.ts';
 
 export interface Caller {
@@ -49,7 +49,10 @@ export async function openCallers({ callers, jwt }: Settings, folder: string): P
   const certificates = new Map(by('certificate').map(({ caller, proof }) => [proof.commonName, caller]));
   const signed = new Map<string, Unproved>();
   for (const { caller, proof } of [...by('standard-webhooks'), ...by('github'), ...by('gitlab')])
-    signed.set(caller.name, unproved(caller, proof.by, await secret(caller.name, proof.secret, folder)));
+    signed.set(
+      caller.name,
+      unproved(caller, proof.by, await signingSecret(caller.name, proof.secret, folder)),
+    );
   const verify = jwt && (await openSignedTokens(jwt, 'jwt.jwks'));
   return {
     async identify(request, named) {

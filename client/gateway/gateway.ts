@@ -35,7 +35,7 @@ import { dataRoutes } from './routes-data.ts';
 import { eventRoutes } from './routes-events.ts';
 import { operatorRoutes } from './routes-operators.ts';
 import { peopleRoutes } from './routes-people.ts';
-import { readSettings } from './settings.ts';
+import { passwordsOf, readSettings } from './settings.ts';
 import type { Settings } from './settings.ts';
 
 export interface GatewayOptions {
@@ -72,7 +72,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     throw new Error(
       `the host is ${host}, and anybody there could start trainings; say in --config <file> who may`,
     );
-  const callers = settings ? await openCallers(settings, dirname(options.settings!)) : anybody;
+  const folder = options.settings === undefined ? '' : dirname(options.settings);
+  const callers = settings ? await openCallers(settings, folder) : anybody;
+  const passwords = settings ? await passwordsOf(settings, folder) : new Map<string, string>();
   const tls = settings?.tls && (await readTls(settings.tls));
   // Unique among processes: it names files, and tells whose a batch is.
   const by = `gateway-${hostname().replaceAll(/[^A-Za-z0-9]+/g, '-')}-${process.pid}-${randomInt(1e9)}`;
@@ -119,7 +121,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       mergeDays(store, packing, new Date().toISOString()),
     ),
   ];
-  const polls = startPolls(settings?.polls ?? {}, { config, inbox, counts, onError });
+  const polls = startPolls(settings?.polls ?? {}, { config, inbox, counts, passwords, onError });
   const { port: listening } = app.server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
   return {

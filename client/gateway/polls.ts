@@ -19,6 +19,8 @@ export interface PollDeps {
   config: Config;
   inbox: Inbox;
   counts: Counts;
+  /** Of databases, by the name of the poll. */
+  passwords: ReadonlyMap<string, string>;
   onError(error: unknown, what: string): void;
 }
 
@@ -116,10 +118,11 @@ async function* resource(name: string, url: string, told: ReadonlySet<string>): 
 async function* databaseValue(
   name: string,
   { database, watermark }: Extract<Poll, { database: string }>,
-  { config }: PollDeps,
+  { config, passwords }: PollDeps,
   told: ReadonlySet<string>,
 ): AsyncIterable<GatewayEvent> {
-  const value = await watermarkOf(database, watermark, join(config.home, 'gateway', 'spill'));
+  const watched = { database, watermark, password: passwords.get(name) };
+  const value = await watermarkOf(watched, join(config.home, 'gateway', 'spill'));
   if (value === null) return;
   const id = sha256(`${database}\n${watermark}\n${value}`);
   if (!told.has(id))

@@ -7,6 +7,7 @@ import { secretOf } from '../../infra/config.ts';
 import { faultsOf } from '../../infra/project-faults.ts';
 import { parseYaml, readText } from '../../infra/project-yaml.ts';
 import { unreadable } from '../../infra/start-faults.ts';
+import { isPostgres } from './watermark.ts';
 
 /**
  * `events`, `labels`, `data`: to send them. `trigger`: to ask for a lifecycle. `approve`: to decide, under the caller's name.
@@ -63,8 +64,19 @@ const Poll = z.union([
   z.strictObject({ prefix: z.string().regex(/^(s3|file):/, 'must begin with s3: or file:'), every }),
   /** A resource; each new ETag, or Last-Modified where there is none, is an event. */
   z.strictObject({ url: z.url({ protocol: /^https?$/ }), every }),
-  /** A DuckDB file and a query of one value; each new value is an event. */
-  z.strictObject({ database: z.string().min(1), watermark: z.string().min(1), every }),
+  /** `postgresql://user@host/name`, or a DuckDB file; and a query of one value, each new one of which is an event. */
+  z.strictObject({
+    database: z
+      .string()
+      .min(1)
+      .refine(
+        (database) => !isPostgres(database) || (URL.canParse(database) && new URL(database).password === ''),
+        'must be a URL without a password in it, which is named beside it: password: { env: … }, or { file: … }',
+      ),
+    watermark: z.string().min(1),
+    password: Secret.optional(),
+    every,
+  }),
 ]);
 export type Poll = z.infer<typeof Poll>;
 
@@ -105,15 +117,33 @@ export async function readSettings(path: string): Promise<Settings> {
   };
 }
 
-/** @throws Error that names the variable or the file */
-export async function secret(caller: string, where: z.infer<typeof Secret>, folder: string): Promise<string> {
+/** @param of whose it is. @throws Error that names the variable or the file */
+export async function secret(of: string, where: z.infer<typeof Secret>, folder: string): Promise<string> {
   const found =
     'env' in where
       ? secretOf(where.env)
-      : (await readFile(resolve(folder, where.file), 'utf8').catch(unreadable(caller, where.file))).trim();
+      : (await readFile(resolve(folder, where.file), 'utf8').catch(unreadable(of, where.file))).trim();
   if (found === undefined)
-    throw new Error(`${(where as { env: string }).env}, the secret of ${caller}, is not set`);
-  if (found.length < 16)
-    throw new Error(`the secret of ${caller} has ${found.length} characters; it needs 16`);
+    throw new Error(`${(where as { env: string }).env}, the secret of ${of}, is not set`);
+  return found;
+}
+
+/** That of a signature, which is worth what it would take to guess it. @throws Error */
+export async function signingSecret(
+  of: string,
+  where: z.infer<typeof Secret>,
+  folder: string,
+): Promise<string> {
+  const found = await secret(of, where, folder);
+  if (found.length < 16) throw new Error(`the secret of ${of} has ${found.length} characters; it needs 16`);
+  return found;
+}
+
+/** Of databases that are polled, by the poll's name. @throws Error that names the variable or the file */
+export async function passwordsOf({ polls }: Settings, folder: string): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const [name, poll] of Object.entries(polls))
+    if ('database' in poll && poll.password)
+      found.set(name, await secret(`polls.${name}`, poll.password, folder));
   return found;
 }

@@ -8,8 +8,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
+import { readSettings } from '../../client/gateway/settings.ts';
 import { searchAttributes } from '../../contracts/search.ts';
 import { readConfig } from '../../infra/config.ts';
+import { sha256 } from '../../infra/digest.ts';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
 import { inferBody, makePlace, post } from '../support/server.ts';
 import { pythonWith } from '../support/python-packages.ts';
@@ -78,7 +80,7 @@ test('compose gives its services settings that they know, and makes every search
   const { services } = parse(await read('infra/compose/compose.yaml'), { merge: true }) as {
     services: Record<string, { environment?: Record<string, string>; command?: string[] }>;
   };
-  for (const name of ['worker', 'metrics', 'serving-a', 'serving-b']) {
+  for (const name of ['worker', 'metrics', 'gateway', 'serving-a', 'serving-b']) {
     const { environment = {} } = services[name]!;
     assert.equal(
       readConfig(environment).store,
@@ -88,6 +90,15 @@ test('compose gives its services settings that they know, and makes every search
   const command = services['temporal-setup']!.command!;
   const made = command.filter((word) => word.startsWith('--name=')).map((word) => word.slice(7));
   assert.deepEqual(made, Object.keys(searchAttributes));
+});
+
+test('compose gives its gateway settings that it takes, and Prometheus the token that they name', async () => {
+  const { callers } = await readSettings(join(root, 'infra/compose/gateway.yaml'));
+  const { scrape_configs: scrapes } = parse(await read('infra/compose/prometheus.yaml')) as {
+    scrape_configs: { job_name: string; authorization?: { credentials: string } }[];
+  };
+  const { authorization } = scrapes.find(({ job_name: name }) => name === 'esteira-gateway')!;
+  assert.deepEqual(callers['trial']!.proof, { by: 'token', sha256: sha256(authorization!.credentials) });
 });
 
 test('every number that the dashboard shows is one that the server tells', { timeout: 120_000 }, async () => {

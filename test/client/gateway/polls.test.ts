@@ -12,6 +12,7 @@ import { openDuckDb } from '../../../infra/duckdb.ts';
 import { readJson } from '../../../infra/store/json.ts';
 import { makeGatewayPlace } from '../../support/gateway.ts';
 import type { GatewayPlace } from '../../support/gateway.ts';
+import { noPostgres, startPostgres } from '../../support/postgres.ts';
 import { until } from '../../support/until.ts';
 
 let place: GatewayPlace;
@@ -84,8 +85,69 @@ async function orders(path: string, sql: string): Promise<void> {
 test('a watermark is one value, and nothing is no value', async () => {
   const path = join(place.root, 'empty.duckdb');
   await orders(path, 'CREATE TABLE orders (id INTEGER)');
-  const ask = (sql: string) => watermarkOf(path, sql, join(place.root, 'spill'));
+  const ask = (sql: string) => watermarkOf({ database: path, watermark: sql }, join(place.root, 'spill'));
   assert.equal(await ask('SELECT max(id) FROM orders'), null);
   await assert.rejects(ask('SELECT 1, 2'), /must be one value; there are 2/);
   await assert.rejects(ask('INSERT INTO orders VALUES (1)'), /read-only/);
 });
+
+test(
+  'PostgreSQL is asked, with a password that is named elsewhere',
+  { skip: noPostgres() ?? false },
+  async () => {
+    const database = await startPostgres();
+    await database.run('CREATE TABLE orders (id bigint); INSERT INTO orders VALUES (9007199254740993)');
+    const [path, before] = [join(place.root, 'postgres.yaml'), (await kept()).length];
+    await writeFile(join(place.root, 'orders.password'), `${database.password}\n`);
+    await writeFile(
+      path,
+      `polls:
+  orders:
+    database: ${database.url}
+    password: { file: orders.password }
+    watermark: SELECT max(id) FROM orders
+    every: 50ms
+`,
+    );
+    const { child } = await place.start({ args: ['--config', path] });
+    await until(async () => (await kept()).length === before + 1);
+    await database.run('INSERT INTO orders VALUES (9007199254740994)');
+    await until(async () => (await kept()).length === before + 2);
+    await child.kill();
+    const events = (await kept()).slice(before);
+    assert.deepEqual(
+      events.map(({ source, data }) => [source, data]),
+      [
+        [database.url, { value: '9007199254740993' }],
+        [database.url, { value: '9007199254740994' }],
+      ],
+    );
+    const ask = (watermark: string, password = database.password) =>
+      watermarkOf({ database: database.url, watermark, password }, place.root);
+    assert.equal(await ask('SELECT max(id) FROM orders WHERE id < 0'), null);
+    assert.equal(
+      await ask("SELECT '2001-02-03 04:05:06.000007Z'::timestamptz AT TIME ZONE 'UTC'"),
+      '2001-02-03 04:05:06.000007',
+    );
+    await assert.rejects(ask('SELECT 1, 2'), /must be one value; there are 2/);
+    await assert.rejects(ask('INSERT INTO orders VALUES (1)'), /read-only transaction/);
+    await assert.rejects(ask('SELECT 1', 'wrong'), /password authentication failed/);
+    await database.close();
+    await assert.rejects(ask('SELECT 1'), /ECONNREFUSED/);
+  },
+);
+
+for (const [name, line, sentence] of [
+  ['in its URL', 'database: postgresql://watcher:sesame@db/orders', /must be a URL without a password in it/],
+  [
+    'that nobody has set',
+    'database: postgresql://db/orders, password: { env: NO_SUCH_PASSWORD }',
+    /NO_SUCH_PASSWORD, the secret of polls.orders, is not set/,
+  ],
+] as const) {
+  test(`a database's password ${name} is refused`, async () => {
+    const path = join(place.root, 'refused.yaml');
+    await writeFile(path, `polls: { orders: { ${line}, watermark: SELECT 1 } }\n`);
+    await assert.rejects(place.start({ args: ['--config', path] }), sentence);
+  });
+}
