@@ -13,6 +13,7 @@ import {
   log,
   patched,
   setHandler,
+  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Verdict } from '../contracts/approval.ts';
@@ -148,8 +149,11 @@ async function decide(
 ): Promise<Verdict> {
   const requestId = requestIdOf(plan.lifecycleId);
   const { policy, policyDigest, auto, deadlineMs, reminderMs } = plan.approval;
-  progress.wait(auto ? null : `approval ${requestId}`);
-  const verdict = await executeChild(approval, {
+  const waitsFor = auto ? null : `approval ${requestId}`;
+  // 0.5.0: it was said before there was a request, and who answered at once was told that there is none.
+  const askedFirst = patched('asked-first');
+  if (!askedFirst) progress.wait(waitsFor);
+  const request = await startChild(approval, {
     workflowId: approvalWorkflowId(requestId),
     parentClosePolicy: 'REQUEST_CANCEL', // so that its records end in a verdict
     staticSummary: `May ${plan.model} go live?`,
@@ -175,6 +179,8 @@ async function decide(
       },
     ],
   });
+  if (askedFirst) progress.wait(waitsFor);
+  const verdict = await request.result();
   progress.wait(null);
   const who = verdict.policy === 'auto' ? 'policy' : verdict.decisions.map((one) => one.by).join(', ');
   progress.note(who === '' ? verdict.status : `${verdict.status} by ${who}`);

@@ -112,6 +112,21 @@ test('progress says what it waits for, and what the stages gave', () =>
     await handle.result();
   }));
 
+test('nobody is told that it waits before there is a request to decide on', () =>
+  withWorker(never, async () => {
+    const handle = await start(people);
+    await decide(handle.workflowId, false);
+    await handle.result();
+    const { events } = await handle.fetchHistory();
+    const asked = events!.findIndex((one) => one.childWorkflowExecutionStartedEventAttributes);
+    const waits = events!.findIndex((one) => {
+      const state =
+        one.upsertWorkflowSearchAttributesEventAttributes?.searchAttributes?.indexedFields?.['EsteiraState'];
+      return state !== undefined && String(state?.data).includes('waiting');
+    });
+    assert(asked !== -1 && waits > asked, `asked at event ${asked}, said at ${waits}`);
+  }));
+
 test('a permanent failure is tried once and keeps its name', () => {
   let tries = 0;
   return withWorker(
