@@ -68,7 +68,12 @@ class Life {
     const first = await this.#run(await project('alone', { trainer: trainer(1) }));
     const second = await this.#run(await project('alone', { trainer: trainer(2), rollout }));
     assert.deepEqual([first.status, second.status], ['started', 'merged']);
-    await until(async () => (await esteira.describe('alone'))?.slots?.challenger?.share === 0.5);
+    await until(async () => {
+      const { slots, versions } = (await esteira.describe('alone'))!;
+      const barred = versions.find(({ version }) => version === 2)?.quarantined;
+      assert(!barred, `version 2 is barred: ${barred}`);
+      return slots?.challenger?.share === 0.5;
+    });
     await until(async () => (await this.#predict(1)) === 2);
     await this.#predict(10);
     const said = await sayToRollout(esteira, 'alone', 'promote', { by: 'bo', reason: 'it was seen' });
