@@ -45,7 +45,7 @@ export async function gateway(home: string): Promise<Row[]> {
     await fetch(`${three.url}/metrics`, { headers: { authorization: `Bearer ${token}` } })
   ).text();
   const events = Number(/ledger_events (\d+)/.exec(metrics)![1]);
-  rows.push(just(`start on a ledger of ${events} events`, began, 's'));
+  rows.push(just(`start on a ledger of ${events} events, with Temporal away (3 s)`, began, 's'));
   await three.child.kill();
   return rows;
 }

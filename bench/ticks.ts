@@ -17,8 +17,9 @@ import { atMost, just } from './row.ts';
 import type { Row } from './row.ts';
 
 const models = Number(process.env['BENCH_MODELS'] ?? 500);
-const everyMs = Number(process.env['BENCH_MINUTES'] ?? 5) * 60_000;
-/** Rows that each is asked for in five minutes. */
+const minutes = Number(process.env['BENCH_MINUTES'] ?? 5);
+const everyMs = minutes * 60_000;
+/** Rows that each is asked for between two ticks. */
 const rowsEach = Number(process.env['BENCH_ROWS'] ?? 200);
 
 export async function ticks(home: string): Promise<Row[]> {
@@ -53,7 +54,7 @@ export async function ticks(home: string): Promise<Row[]> {
   }
 }
 
-/** Two rounds, so that what a first tick takes is behind. */
+/** A round, so that what a first tick takes is behind. */
 async function settled(store: string, many: number): Promise<void> {
   while ((await ticked(store)) < many) await sleep(2_000);
 }
@@ -75,7 +76,7 @@ async function measured(stack: Stack, store: string): Promise<Row[]> {
   const share = (seconds: number) => (seconds / everyMs) * 1e5;
   const memory = await Promise.all(pids.map(residentMb));
   return [
-    just(`${models} models with ${rowsEach} rows a window, ticks in five minutes`, done, ''),
+    just(`${models} models with ${rowsEach} rows a window, ticks in ${minutes} minutes`, done, ''),
     just('processor time a tick, worker', (ofWorker / done) * 1_000, 'ms'),
     just('processor time a tick, server', (ofServer / done) * 1_000, 'ms'),
     atMost('worker and server, of one core', share(ofWorker + ofServer), '%', 50),
@@ -99,7 +100,7 @@ async function logged(home: string): Promise<{ path: string; hours: string[] }> 
   const db = await openDuckDb({ memory: '256MB', threads: 1, spillDir: home });
   const path = join(home, 'log.parquet');
   const start = Math.floor(Date.now() / everyMs) * everyMs - everyMs;
-  const windows = 6;
+  const windows = Math.ceil(30 / minutes);
   await db.run(
     `COPY (SELECT 'p' || i AS id, make_timestamp((${start} + i * ${everyMs / rowsEach}) * 1000) AS time, 1 AS version,
       'champion' AS route, 1.5 AS ms, 0.5 AS "queueMs", ((i * 37) % 100) / 100 AS in_x, ['ATL', 'DEN', 'JFK'][i % 3 + 1] AS in_city,
@@ -128,5 +129,5 @@ trainer: { backend: onnx, epochs: 3 }
 gates: { log_loss: { max: 0.9 } }
 approval: { policy: auto }
 rollout: { strategy: all-at-once }
-monitor: { every: 5m, labelDelay: 5m, minRows: 50 }
+monitor: { every: ${minutes}m, labelDelay: ${minutes}m, minRows: 50 }
 `;
