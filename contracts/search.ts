@@ -1,7 +1,16 @@
 /** Names that the outside sees: task queues, workflow ids, search attributes. */
 
-/** Workflows and every stage that needs no GPU run on `cpu`; training on devices runs on `gpu`. */
-export const taskQueues = { cpu: 'esteira-cpu', gpu: 'esteira-gpu' } as const;
+/**
+ * Workflows, and work that keeps a processor busy, run on `cpu`; training on devices runs on `gpu`. What a workflow only has to
+ * write down is on `records`, and what waits for somebody, another workflow among them, on `waits`: so a rollback stands behind
+ * no training, and nobody takes up the place that the one he waits for needs.
+ */
+export const taskQueues = {
+  cpu: 'esteira-cpu',
+  gpu: 'esteira-gpu',
+  records: 'esteira-records',
+  waits: 'esteira-waits',
+} as const;
 
 export const modelWorkflowId = (model: string): string => `model/${model}`;
 export const approvalWorkflowId = (requestId: string): string => `approval/${requestId}`;

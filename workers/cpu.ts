@@ -5,9 +5,7 @@
  * dependencies; whatever it builds, it also closes.
  */
 import { join } from 'node:path';
-import { Worker } from '@temporalio/worker';
 import { createCpuActivities } from '../activities/index.ts';
-import { taskQueues } from '../contracts/search.ts';
 import { booksOf } from '../infra/alert-books.ts';
 import { readConfig } from '../infra/config.ts';
 import { openDuckDb } from '../infra/duckdb.ts';
@@ -21,6 +19,7 @@ import { connect, findLifecycle, modelsOf, pollersOf, scheduleMonitor } from '..
 import { secretNamed } from '../infra/secrets.ts';
 import { workflowBundle } from '../infra/workflow-bundle.ts';
 import { openBase } from './base.ts';
+import { createWorkers } from './queues.ts';
 import { cpuSettings, reviveMs } from './settings.ts';
 
 const config = readConfig();
@@ -31,10 +30,9 @@ const { log, connection, tracking, lineage, outermost, secrets, training, close 
 const client = await connect(config);
 const lateAlias = (error: unknown) => log.warn({ err: error }, 'MLflow hears of the slots with the next run');
 try {
-  const worker = await Worker.create({
+  const workers = await createWorkers({
     connection,
     namespace: config.temporal.namespace,
-    taskQueue: taskQueues.cpu,
     workflowBundle: await workflowBundle(config.cacheHome),
     activities: createCpuActivities({
       ...training,
@@ -55,7 +53,6 @@ try {
       },
       pollers: (queue) => pollersOf(client, queue),
     }),
-    ...cpuSettings,
     interceptors: { activity: [...outermost, ...cpuSettings.interceptors.activity] },
   });
   const looks = setInterval(() => {
@@ -63,7 +60,8 @@ try {
       log.warn({ err: error }, 'nobody was looked after this time'),
     );
   }, reviveMs);
-  await worker.run().finally(() => clearInterval(looks)); // until SIGTERM, and until running activities have ended
+  // Until SIGTERM, and until running activities have ended.
+  await Promise.all(workers.map((worker) => worker.run())).finally(() => clearInterval(looks));
 } finally {
   await client.connection.close();
   await close();

@@ -6,8 +6,10 @@ import { payloadBounds } from '../infra/payload-bounds.ts';
 /** Between looks at runs whose tasks fail again and again. */
 export const reviveMs = 20_000;
 
+const interceptors = { activity: [heartbeats, payloadBounds] };
+
 export const cpuSettings = {
-  interceptors: { activity: [heartbeats, payloadBounds] },
+  interceptors,
   maxConcurrentActivityTaskExecutions: 8,
   maxConcurrentWorkflowTaskExecutions: 40,
   stickyQueueScheduleToStartTimeout: '1 second', // a successor takes over in 7 s, not 16
@@ -17,7 +19,13 @@ export const cpuSettings = {
 
 /** One slot a device: see workers/gpu.ts. */
 export const gpuSettings = {
-  interceptors: { activity: [heartbeats, payloadBounds] },
-  maxHeartbeatThrottleInterval: '2 seconds', // as above
-  shutdownGraceTime: '20 seconds', // as above
+  interceptors,
+  maxHeartbeatThrottleInterval: cpuSettings.maxHeartbeatThrottleInterval,
+  shutdownGraceTime: cpuSettings.shutdownGraceTime,
 } satisfies Partial<WorkerOptions>;
+
+/** It takes little to write a record, and less to wait. Whoever waits may need a record, so one cannot use up the other's slots. */
+export const besideSettings = {
+  records: { ...gpuSettings, maxConcurrentActivityTaskExecutions: 20 },
+  waits: { ...gpuSettings, maxConcurrentActivityTaskExecutions: 500 },
+} satisfies Record<string, Partial<WorkerOptions>>;

@@ -31,7 +31,7 @@ import { approval } from './approval.ts';
 import { settledSignal } from './messages.ts';
 import { Progress } from './progress.ts';
 import { rollout } from './rollout.ts';
-import { aside, onCpu, quick } from './stages.ts';
+import { aside, ofModel, onCpu, quick } from './stages.ts';
 import { reuseOf, cacheText } from './reuse.ts';
 import { count } from './text.ts';
 import { trained } from './training.ts';
@@ -205,7 +205,7 @@ async function tellModel({ model, lifecycleId }: LifecyclePlan, status: string):
   if (!parent) return;
   // 0.2.0: by an update, which works for an entity that was terminated, and never changes places with another message.
   if (patched('settled-by-update')) {
-    await quick.tellSettled({ model, lifecycleId, status, updateId: `settled/${lifecycleId}/${runId}` });
+    await ofModel.tellSettled({ model, lifecycleId, status, updateId: `settled/${lifecycleId}/${runId}` });
     return;
   }
   try {

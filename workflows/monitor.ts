@@ -6,7 +6,7 @@
 import { patched, setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { Window } from '../contracts/artifact.ts';
 import type { MonitorOutcome, MonitorPlan, RetrainAnswer, TickSummary } from '../contracts/monitor.ts';
-import { onTick } from './stages.ts';
+import { onTick, toBook } from './stages.ts';
 
 /** @param plan without a window, the window ends at the moment the Schedule meant. */
 export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
@@ -22,7 +22,7 @@ export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
   if (!hasBook && tick.alerts.length > 0) await onTick.notify({ model, tick });
   const asked = await settled(onTick.retrain({ model, tick }));
   // What is found is told, whatever became of the rest.
-  if (hasBook) await onTick.tellAlerts({ model, tick: withRetraining(tick, asked) });
+  if (hasBook) await toBook.tellAlerts({ model, tick: withRetraining(tick, asked) });
   if (asked.status === 'rejected') throw asked.reason;
   const retrain = asked.value;
   // 0.4.0: a day's files were left as replicas had written them. 0.5.0: they were looked through at every tick.

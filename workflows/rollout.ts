@@ -28,7 +28,7 @@ import { Bake } from './bake.ts';
 import { rolloutQuery } from './messages.ts';
 import { People } from './rollout-people.ts';
 import { detailsOf, stepsOf, stepText, viewOf } from './rollout-view.ts';
-import { onReplicas, quick } from './stages.ts';
+import { ofModel, onReplicas, quick } from './stages.ts';
 
 /** What ends a rollout early, as a value: `Refused` by the entity, `Unhealthy` in traffic, or wanted by somebody. */
 export interface Stop {
@@ -52,7 +52,7 @@ export async function rollout(plan: RolloutPlan, historyAtMost = 3_000): Promise
 
   const updateId = (step: string) => `${workflowInfo().workflowId}/${workflowInfo().runId}/${step}`;
   if (!plan.progress) {
-    const asked = await quick.requestPromotion({
+    const asked = await ofModel.requestPromotion({
       ...{ model, version, lifecycleId: plan.lifecycleId, rollout: progress.run },
       updateId: updateId('request'),
     });
@@ -63,7 +63,7 @@ export async function rollout(plan: RolloutPlan, historyAtMost = 3_000): Promise
   const shift = (change: Pick<Activation, 'to' | 'reason' | 'shadow'> & { share?: number }) => {
     const { ticket } = progress;
     const step = ++progress.shifts;
-    return quick.shift.executeWithOptions({ summary: `${change.to} ${change.share ?? ''}`.trim() }, [
+    return ofModel.shift.executeWithOptions({ summary: `${change.to} ${change.share ?? ''}`.trim() }, [
       { model, version, ticket, step, share: 0, ...change, updateId: updateId(`shift-${step}`) },
     ]);
   };
@@ -152,7 +152,7 @@ export async function rollout(plan: RolloutPlan, historyAtMost = 3_000): Promise
 
   async function bar({ reason, by = 'rollout' }: Stop): Promise<void> {
     const why = `${reason}${evidence(progress.steps.at(-1)?.guards)}`.slice(0, 2_000);
-    await quick.quarantine({ model, version, by, reason: why, updateId: updateId('quarantine') });
+    await ofModel.quarantine({ model, version, by, reason: why, updateId: updateId('quarantine') });
   }
 
   function show(now: string): void {

@@ -14,7 +14,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ScoreOutcome, ScorePlanned, ScoreProgress, ScoreRequest } from '../contracts/score.ts';
-import { aside, onScore } from './stages.ts';
+import { afterwards, onScore } from './stages.ts';
 import { count } from './text.ts';
 
 export const scoreQuery = defineQuery<ScoreProgress>('score');
@@ -98,7 +98,7 @@ async function scored(
 /** What lies in the store while a run goes on. How the run ended is decided: a cancellation comes too late. */
 async function tidied({ scoreId }: ScoreRequest): Promise<void> {
   try {
-    await CancellationScope.nonCancellable(() => aside.tidyScore({ scoreId }));
+    await CancellationScope.nonCancellable(() => afterwards.tidyScore({ scoreId }));
   } catch (error) {
     log.warn('what the scoring kept in the store lies there still', { scoreId, error: String(error) });
   }

@@ -35,7 +35,7 @@ export const trainOn = {
 
 // Looks every few seconds until somebody comes, for as long as a project may wait for a machine.
 export const waiting = proxyActivities<Pick<AllActivities, 'awaitWorker'>>({
-  taskQueue: taskQueues.cpu,
+  taskQueue: taskQueues.waits,
   startToCloseTimeout: '30 days',
   scheduleToCloseTimeout: '30 days',
   heartbeatTimeout: '10 seconds',
@@ -43,6 +43,11 @@ export const waiting = proxyActivities<Pick<AllActivities, 'awaitWorker'>>({
 });
 
 // One small write or one message. A store that is down for an hour must not lose a promotion.
+const small = {
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '2 hours',
+  retry: { initialInterval: '200 milliseconds', maximumInterval: '20 seconds' },
+} as const;
 export const quick = proxyActivities<
   Pick<
     AllActivities,
@@ -58,21 +63,17 @@ export const quick = proxyActivities<
     | 'recordRollout'
     | 'recall'
     | 'watch'
-    | 'requestPromotion'
-    | 'shift'
-    | 'quarantine'
-    | 'tellSettled'
   >
->({
-  taskQueue: taskQueues.cpu,
-  startToCloseTimeout: '30 seconds',
-  scheduleToCloseTimeout: '2 hours',
-  retry: { initialInterval: '200 milliseconds', maximumInterval: '20 seconds' },
-});
+>({ taskQueue: taskQueues.records, ...small });
+
+// Asked of the model entity, which answers when it has written down what it did.
+export const ofModel = proxyActivities<
+  Pick<AllActivities, 'requestPromotion' | 'shift' | 'quarantine' | 'tellSettled'>
+>({ taskQueue: taskQueues.waits, ...small });
 
 // Watching replicas: they need time to load; a replica set that is down for 10 minutes is an answer.
 export const onReplicas = proxyActivities<Pick<AllActivities, 'settle' | 'observe'>>({
-  taskQueue: taskQueues.cpu,
+  taskQueue: taskQueues.waits,
   startToCloseTimeout: '10 minutes',
   scheduleToCloseTimeout: '1 hour',
   heartbeatTimeout: '10 seconds',
@@ -90,21 +91,25 @@ export const onScore = proxyActivities<Pick<AllActivities, 'planScore' | 'scoreB
 });
 
 // A pass over one window of the prediction log. The next tick comes anyway, so it is not chased for days.
-export const onTick = proxyActivities<
-  Pick<AllActivities, 'monitor' | 'staleTicks' | 'retrain' | 'notify' | 'tellAlerts' | 'compact'>
->({
-  taskQueue: taskQueues.cpu,
+const tick = {
   startToCloseTimeout: '30 minutes',
   scheduleToCloseTimeout: '2 hours',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 10 },
+} as const;
+export const onTick = proxyActivities<
+  Pick<AllActivities, 'monitor' | 'staleTicks' | 'retrain' | 'notify' | 'compact'>
+>({ taskQueue: taskQueues.cpu, ...tick });
+export const toBook = proxyActivities<Pick<AllActivities, 'tellAlerts'>>({
+  taskQueue: taskQueues.waits,
+  ...tick,
 });
 
 // What a book has decided is written down, however long the store is away: else its alert would be open, and nobody told.
 export const onBook = proxyActivities<
   Pick<AllActivities, 'recallAlerts' | 'recordAlerts' | 'resumeDeliveries' | 'recordDelivery'>
 >({
-  taskQueue: taskQueues.cpu,
+  taskQueue: taskQueues.records,
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: '30 days',
   retry: { initialInterval: '200 milliseconds', maximumInterval: '20 seconds' },
@@ -112,17 +117,24 @@ export const onBook = proxyActivities<
 
 // A receiver may be down for a weekend. Once an hour at most, which is how late it hears after it is up again.
 export const sending = proxyActivities<Pick<AllActivities, 'deliver'>>({
-  taskQueue: taskQueues.cpu,
+  taskQueue: taskQueues.waits,
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: '3 days',
   retry: { initialInterval: '1 second', backoffCoefficient: 3, maximumInterval: '1 hour' },
 });
 
 // A copy for people, or tidying up: a few tries, and the run ends without it.
-export const aside = proxyActivities<Pick<AllActivities, 'track' | 'tidyScore'>>({
-  taskQueue: taskQueues.cpu,
+const beside = {
   startToCloseTimeout: '10 minutes',
   scheduleToCloseTimeout: '30 minutes',
   heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds', maximumAttempts: 5 },
+} as const;
+export const aside = proxyActivities<Pick<AllActivities, 'track'>>({
+  taskQueue: taskQueues.waits,
+  ...beside,
+});
+export const afterwards = proxyActivities<Pick<AllActivities, 'tidyScore'>>({
+  taskQueue: taskQueues.cpu,
+  ...beside,
 });

@@ -16,14 +16,13 @@ import type { ApprovalRecord } from '../../contracts/approval.ts';
 import type { LifecyclePlan, Output } from '../../contracts/lifecycle.ts';
 import type { Disposition, TriggerRequest } from '../../contracts/model.ts';
 import type { RolloutRecord } from '../../contracts/rollout.ts';
-import { taskQueues } from '../../contracts/search.ts';
 import type { Slots, VersionRecord } from '../../contracts/serving.ts';
 import { readConfig } from '../../infra/config.ts';
 import { startDevServer } from '../../infra/dev-server.ts';
 import { isAlive } from '../../infra/local.ts';
 import { findLifecycle, modelsOf } from '../../infra/temporal.ts';
 import { workflowBundle } from '../../infra/workflow-bundle.ts';
-import { cpuSettings } from '../../workers/settings.ts';
+import { createWorkers } from '../../workers/queues.ts';
 
 const digest = 'a'.repeat(64);
 export const artifact = { uri: 'blobs/a', sha256: digest, bytes: 1, mediaType: 'application/octet-stream' };
@@ -76,14 +75,13 @@ export async function openWorld(limits: Record<string, number> = {}): Promise<Wo
     told,
     agreeable: () => agreeable(env, told),
     async withWorker(activities, act) {
-      const worker = await Worker.create({
+      const [first, ...others] = await createWorkers({
         connection: env.nativeConnection,
-        taskQueue: taskQueues.cpu,
         workflowBundle: bundle,
         activities,
-        interceptors: cpuSettings.interceptors,
+        shutdownGraceTime: 0,
       });
-      return worker.runUntil(act);
+      return first!.runUntil(() => others.reduce((inner, worker) => () => worker.runUntil(inner), act)());
     },
     async withoutServer(act) {
       const [port, uiPort] = [server.address, server.uiUrl].map((one) => Number(one.split(':').at(-1)));
