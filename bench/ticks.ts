@@ -1,4 +1,7 @@
-/** Five hundred models that are watched every five minutes, on one machine: what server and worker take. */
+/**
+ * Five hundred models that are watched every five minutes, on one machine: what server and worker take. They are asked of what
+ * they were made of, but for one in twenty, whose data has drifted.
+ */
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,11 +37,15 @@ export async function ticks(home: string): Promise<Row[]> {
     if (status !== 'deployed') throw new Error(`the model to copy is ${status}`);
     await esteira.client.schedule.getHandle('monitor/m').delete();
     const slots = (await readJson(esteira.store, 'models/m/current.json', Slots))!.value;
-    const log = await logged(home);
+    const logs = {
+      usual: await logged(home, stack.servingUrl, 1),
+      drifted: await logged(home, stack.servingUrl, 3),
+    };
     const store = fileURLToPath(config.store);
     for (let i = 0; i < models; i++) {
       const model = `m${i}`;
       await createJson(esteira.store, `models/${model}/current.json`, { ...slots, model });
+      const log = i % 20 === 0 ? logs.drifted : logs.usual;
       for (const hour of log.hours) {
         const folder = join(store, 'predictions', model, hour);
         await mkdir(folder, { recursive: true });
@@ -95,16 +102,30 @@ async function projectIn(folder: string): Promise<string> {
   return folder;
 }
 
-/** A log of the hours to come, as a replica would have written it. */
-async function logged(home: string): Promise<{ path: string; hours: string[] }> {
+const cities = ['ATL', 'DEN', 'JFK'];
+
+/**
+ * A log of the hours to come, as a replica would have written it.
+ *
+ * @param power that x, which is even from 0 to 1, is raised to
+ */
+async function logged(
+  home: string,
+  servingUrl: string,
+  power: number,
+): Promise<{ path: string; hours: string[] }> {
   const db = await openDuckDb({ memory: '256MB', threads: 1, spillDir: home });
-  const path = join(home, 'log.parquet');
+  const path = join(home, `log-${power}.parquet`);
+  const rows = Array.from({ length: 51 }, (_, i) => ({ x: ((i % 17) / 17) ** power, city: cities[i % 3]! }));
+  const answers = await predictions(servingUrl, rows);
+  const values = rows.map(({ x, city }, i) => `(${i}, '${x}', '${city}', ${answers[i]})`);
   const start = Math.floor(Date.now() / everyMs) * everyMs - everyMs;
   const windows = Math.ceil(30 / minutes);
   await db.run(
     `COPY (SELECT 'p' || i AS id, make_timestamp((${start} + i * ${everyMs / rowsEach}) * 1000) AS time, 1 AS version,
-      'champion' AS route, 1.5 AS ms, 0.5 AS "queueMs", ((i * 37) % 100) / 100 AS in_x, ['ATL', 'DEN', 'JFK'][i % 3 + 1] AS in_city,
-      CAST(((i * 37) % 100) / 100 AS FLOAT) AS out_probability FROM range(${windows * rowsEach}) t(i)) TO '${path}' (FORMAT parquet)`,
+      'champion' AS route, 1.5 AS ms, 0.5 AS "queueMs", CAST(x AS DOUBLE) AS in_x, city AS in_city, CAST(answer AS FLOAT) AS out_probability
+      FROM range(${windows * rowsEach}) t(i) JOIN (VALUES ${values.join(', ')}) AS asked(n, x, city, answer) ON n = i % 51)
+      TO '${path}' (FORMAT parquet)`,
   );
   await db.close();
   const hours = new Set(
@@ -113,6 +134,28 @@ async function logged(home: string): Promise<{ path: string; hours: string[] }> 
     ),
   );
   return { path, hours: [...hours] };
+}
+
+async function predictions(
+  servingUrl: string,
+  rows: readonly { x: number; city: string }[],
+): Promise<number[]> {
+  const url = `${servingUrl}/v2/models/m`;
+  const { inputs } = (await (await fetch(url)).json()) as {
+    inputs: { name: 'x' | 'city'; datatype: string }[];
+  };
+  const tensors = inputs.map(({ name, datatype }) => ({
+    ...{ name, datatype, shape: [rows.length], data: rows.map((row) => row[name]) },
+  }));
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`${url}/infer`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ inputs: tensors }),
+  });
+  const { outputs, error } = (await answer.json()) as { outputs?: { data: number[] }[]; error?: string };
+  if (!outputs) throw new Error(error);
+  return outputs[0]!.data;
 }
 
 const yaml = `model: m

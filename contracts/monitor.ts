@@ -173,6 +173,8 @@ export const TickSummary = z.object({
   judged: z.array(AlertKind).optional(),
   /** Of a tick that was made again: whether its record is another one now. */
   changed: z.boolean().optional(),
+  /** Whether anything can follow: a rule may ask for a lifecycle, the book of alerts has to hear of it. Both, where it does not say. */
+  follows: z.object({ rules: z.boolean(), news: z.boolean() }).optional(),
 });
 export type TickSummary = z.infer<typeof TickSummary>;
 

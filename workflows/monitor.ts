@@ -20,9 +20,11 @@ export async function monitor(plan: MonitorPlan): Promise<MonitorOutcome> {
   // 0.5.0: alerts were posted once a tick, and a receiver that was down kept the tick from going on.
   const hasBook = patched('alert-book');
   if (!hasBook && tick.alerts.length > 0) await onTick.notify({ model, tick });
-  const asked = await settled(onTick.retrain({ model, tick }));
+  const { rules, news } = tick.follows ?? { rules: true, news: true };
+  const asked = await settled(rules ? onTick.retrain({ model, tick }) : Promise.resolve([]));
   // What is found is told, whatever became of the rest.
-  if (hasBook) await toBook.tellAlerts({ model, tick: withRetraining(tick, asked) });
+  const told = withRetraining(tick, asked);
+  if (hasBook && (news || told.alerts.length > 0)) await toBook.tellAlerts({ model, tick: told });
   if (asked.status === 'rejected') throw asked.reason;
   const retrain = asked.value;
   // 0.4.0: a day's files were left as replicas had written them. 0.5.0: they were looked through at every tick.

@@ -10,7 +10,7 @@ import { failpoint } from '../../infra/failpoint.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { championOf } from '../monitor/champion.ts';
 import { findingsOf, settingsOf } from './findings.ts';
-import { pendingDeliveries, readBook, settleDelivery, writeBook } from './records.ts';
+import { isQuiet, pendingDeliveries, readBook, settleDelivery, writeBook } from './records.ts';
 import { sendTo } from './send.ts';
 import type { SendDeps } from './send.ts';
 
@@ -34,7 +34,6 @@ export function createAlerts(deps: AlertDeps): AlertActivities {
   const { store, log } = deps;
   return {
     async tellAlerts({ model, tick }) {
-      // A quiet tick of a model of which nothing is open is no news; most are.
       if (tick.alerts.length === 0 && (await isQuiet(store, model))) return { opened: 0, closed: 0, open: 0 };
       const champion = await championOf(store, model);
       const told = parse(Findings, {
@@ -75,9 +74,4 @@ export function createAlerts(deps: AlertDeps): AlertActivities {
       await failpoint('alerts:noted');
     },
   };
-}
-
-async function isQuiet(store: Store, model: string): Promise<boolean> {
-  const book = await readBook(store, model);
-  return !book?.alerts.some(({ state }) => state !== 'closed');
 }

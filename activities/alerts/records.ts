@@ -18,6 +18,12 @@ const alertKey = (model: string, id: number) => `alerts/${parse(ModelName, model
 const linesAtMost = 200;
 const beginning = 20;
 
+/** Whether nothing is open, so that a tick without alerts is no news; most are. */
+export async function isQuiet(store: Store, model: string): Promise<boolean> {
+  const book = await readBook(store, model);
+  return !book?.alerts.some(({ state }) => state !== 'closed');
+}
+
 export async function readBook(store: Store, model: string): Promise<Book | null> {
   return (await readJson(store, bookKey(model), Book))?.value ?? null;
 }

@@ -10,6 +10,7 @@ import type { TickSummary } from '../../contracts/monitor.ts';
 import { failpoint } from '../../infra/failpoint.ts';
 import { canonicalJson, createJson, putJsonBlob, readJson, swapJson } from '../../infra/store/json.ts';
 import type { Store } from '../../infra/store/store.ts';
+import { isQuiet } from '../alerts/records.ts';
 import { compactLog } from './compact.ts';
 import { championOf, versionThen } from './champion.ts';
 import { lookAt, tickKey, tickName } from './look.ts';
@@ -37,8 +38,9 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
       await failpoint('monitor:filed');
       await noteTick(deps.store, model, tickName(window), window.until);
       const summary = summaryOf(record, tickName(window), await putJsonBlob(deps.store, record));
-      const changed = again && canonicalJson(record) !== canonicalJson(filed?.value ?? null);
-      return again ? { ...summary, changed } : summary;
+      if (again)
+        return { ...summary, changed: canonicalJson(record) !== canonicalJson(filed?.value ?? null) };
+      return { ...summary, follows: await followsFrom(deps.store, model, record) };
     },
     staleTicks: ({ model, window }) => staleTicks(deps.store, model, parse(Window, window)),
     async compact({ model, before }) {
@@ -93,6 +95,13 @@ const silence = (message: string): Pick<TickRecord, 'alerts' | 'judged'> => ({
   alerts: [{ kind: 'silence', key: 'silence', message }],
   judged: ['silence'],
 });
+
+/** So that a quiet tick of a model without rules, as most are, ends here. */
+async function followsFrom(store: Store, model: string, { alerts }: TickRecord) {
+  const champion = await championOf(store, model);
+  const rules = (champion?.project.retrain.rules.length ?? 0) > 0;
+  return { rules, news: alerts.length > 0 || !(await isQuiet(store, model)) };
+}
 
 function summaryOf(record: TickRecord, tick: string, artifact: TickSummary['record']): TickSummary {
   const scored = record.drift.flatMap(({ name, psi }) => (psi === null ? [] : [{ name, psi }]));

@@ -174,6 +174,25 @@ test('a tick looks, notifies and asks; without alerts it does not notify', () =>
     assert.deepEqual(tick.window, window);
   }));
 
+test('a tick of which nothing can follow asks nobody and tells nobody', () =>
+  withWorker(
+    {
+      monitor: async (input) => ({
+        ...(await world.agreeable().monitor(input)),
+        follows: { rules: false, news: false },
+      }),
+      retrain: async () => assert.fail('there is no rule'),
+      tellAlerts: async () => assert.fail('there is no news'),
+    },
+    async () => {
+      const { retrain } = await world.env.client.workflow.execute(monitor, {
+        ...{ workflowId: 'monitor/solo/quiet', taskQueue: taskQueues.cpu },
+        args: [{ model: 'solo', everyMs: 86_400_000 }],
+      });
+      assert.deepEqual(retrain, []);
+    },
+  ));
+
 test('replay: this code retells every run of this file', () => world.replayAll());
 
 // A replay compares commands, not payloads: a renamed field replays, and then reads `undefined`.
