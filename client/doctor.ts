@@ -89,9 +89,12 @@ async function workers(config: Config): Promise<string> {
       });
       return new Set(pollers?.map(({ identity }) => identity)).size;
     };
-    const [cpu, gpu] = [await count(taskQueues.cpu), await count(taskQueues.gpu)];
-    const found = `${taskQueues.cpu}: ${cpu}, ${taskQueues.gpu}: ${gpu}`;
-    if (cpu === 0) throw new Error(`${found}; nothing moves without a cpu worker: \`esteira up\` runs one`);
+    const counts = await Promise.all(
+      Object.entries(taskQueues).map(async ([queue, name]) => ({ queue, name, pollers: await count(name) })),
+    );
+    const found = counts.map(({ name, pollers }) => `${name}: ${pollers}`).join(', ');
+    const missing = counts.some(({ queue, pollers }) => queue !== 'gpu' && pollers === 0);
+    if (missing) throw new Error(`${found}; nothing moves without a cpu worker: \`esteira up\` runs one`);
     return found;
   });
 }

@@ -36,7 +36,8 @@ const last = (name: string, type: RunEvent['eventType']) =>
 
 test('each stage begins and is completed once, under the lifecycle', async () => {
   const checks = [{ check: 'not-null' as const, column: 'x' }];
-  const folder = await belt.project('told', { checks, description: 'Tells.' });
+  const retrain = { rules: [{ on: 'drift' as const, features: 2 }] };
+  const folder = await belt.project('told', { checks, retrain, description: 'Tells.' });
   assert.equal((await belt.esteira.outcome(await belt.start(folder))).status, 'deployed');
   const [lifecycle] = ofJob('told');
   for (const stage of stageNames.slice(0, 7)) {
