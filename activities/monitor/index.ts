@@ -13,6 +13,7 @@ import type { Store } from '../../infra/store/store.ts';
 import { isQuiet } from '../alerts/records.ts';
 import { compactLog } from './compact.ts';
 import { championOf, versionThen } from './champion.ts';
+import type { Champion } from './champion.ts';
 import { lookAt, tickKey, tickName } from './look.ts';
 import { staleTicks } from './stale.ts';
 import { noteTick } from '../standing.ts';
@@ -32,7 +33,8 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
       const window = parse(Window, asked);
       const key = tickKey(model, window);
       const filed = again ? await readJson(deps.store, key, TickRecord) : undefined;
-      const seen = await look(deps, model, window, filed?.value);
+      const serving = await championOf(deps.store, model);
+      const seen = await look(deps, model, window, { serving, before: filed?.value });
       await failpoint('monitor:looked');
       const record = again ? await replaced(deps.store, key, seen) : await first(deps.store, key, seen);
       await failpoint('monitor:filed');
@@ -40,7 +42,7 @@ export function createMonitor(deps: MonitorDeps): MonitorActivities {
       const summary = summaryOf(record, tickName(window), await putJsonBlob(deps.store, record));
       if (again)
         return { ...summary, changed: canonicalJson(record) !== canonicalJson(filed?.value ?? null) };
-      return { ...summary, follows: await followsFrom(deps.store, model, record) };
+      return { ...summary, follows: await followsFrom(deps.store, serving, record) };
     },
     staleTicks: ({ model, window }) => staleTicks(deps.store, model, parse(Window, window)),
     async compact({ model, before }) {
@@ -76,11 +78,10 @@ async function look(
   deps: MonitorDeps,
   model: string,
   window: Window,
-  before: TickRecord | undefined,
+  { serving, before }: { serving: Champion | undefined; before: TickRecord | undefined },
 ): Promise<TickRecord> {
-  const now = await championOf(deps.store, model);
   const then = before?.version;
-  const champion = now && then ? await versionThen(deps.store, now, then) : now;
+  const champion = serving && then ? await versionThen(deps.store, serving, then) : serving;
   if (champion) {
     return lookAt(deps.store, champion, window, {
       counted: before?.service,
@@ -97,9 +98,8 @@ const silence = (message: string): Pick<TickRecord, 'alerts' | 'judged'> => ({
 });
 
 /** So that a quiet tick of a model without rules, as most are, ends here. */
-async function followsFrom(store: Store, model: string, { alerts }: TickRecord) {
-  const champion = await championOf(store, model);
-  const rules = (champion?.project.retrain.rules.length ?? 0) > 0;
+async function followsFrom(store: Store, serving: Champion | undefined, { model, alerts }: TickRecord) {
+  const rules = (serving?.project.retrain.rules.length ?? 0) > 0;
   return { rules, news: alerts.length > 0 || !(await isQuiet(store, model)) };
 }
 

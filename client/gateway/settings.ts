@@ -7,7 +7,6 @@ import { secretOf } from '../../infra/config.ts';
 import { faultsOf } from '../../infra/project-faults.ts';
 import { parseYaml, readText } from '../../infra/project-yaml.ts';
 import { unreadable } from '../../infra/start-faults.ts';
-import { isPostgres } from './watermark.ts';
 
 /**
  * `events`, `labels`, `data`: to send them. `trigger`: to ask for a lifecycle. `approve`: to decide, under the caller's name.
@@ -57,6 +56,8 @@ export type ColumnType = z.infer<typeof ColumnType>;
 export const LandingName = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,62}$/, 'must be lower-case letters, digits, dashes and underscores');
+
+export const isPostgres = (database: string): boolean => /^postgres(ql)?:/.test(database);
 
 const every = Duration.default('1m');
 const Poll = z.union([

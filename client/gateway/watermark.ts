@@ -1,6 +1,6 @@
 /** How far a database has come: one value of a query of one row, read-only. */
-import { Client } from 'pg';
 import { openDuckDb, quoteLiteral } from '../../infra/duckdb.ts';
+import { isPostgres } from './settings.ts';
 
 const connectMs = 10_000;
 const answerMs = 30_000;
@@ -24,8 +24,6 @@ export async function watermarkOf(
   return value === null || value === undefined ? null : String(value);
 }
 
-export const isPostgres = (database: string): boolean => /^postgres(ql)?:/.test(database);
-
 async function askFile(database: string, query: string, spillDir: string): Promise<unknown[]> {
   const db = await openDuckDb({ memory: '256MB', threads: 1, spillDir });
   try {
@@ -41,6 +39,7 @@ async function askFile(database: string, query: string, spillDir: string): Promi
 async function askPostgres(database: string, query: string, password?: string): Promise<unknown[]> {
   const url = new URL(database);
   if (password !== undefined) url.password = encodeURIComponent(password); // a URL's says more than one beside it
+  const { Client } = await import('pg'); // few gateways poll one
   const client = new Client({
     ...{ connectionString: url.href, application_name: 'esteira gateway' },
     ...{ connectionTimeoutMillis: connectMs, statement_timeout: answerMs, query_timeout: answerMs + 1_000 },
