@@ -3,11 +3,13 @@
  * follows is off by less than a bin holds.
  */
 import type { NumberColumn } from '../../../contracts/drift.ts';
+import { cumulated, firstFrom } from '../statistics/cumulated.ts';
 import { binsBetween, sturgesEdges } from '../statistics/sturges.ts';
 import { binOf, leftOf } from './layout.ts';
 import type { Layout } from './layout.ts';
 import type { NumberCounts } from './statistics.ts';
 import type { Both } from './table.ts';
+import { weigh } from './values.ts';
 
 /** A stretch of the line with the rows that are in it. */
 interface Stretch {
@@ -60,18 +62,12 @@ function stretchesOf(
   layout: Layout,
   { min, max }: { min: number; max: number },
 ): Stretch[] {
-  const found = new Map<number, { reference: number; current: number }>();
-  reference.at.forEach((bin, i) => found.set(bin, { reference: reference.counts[i]!, current: 0 }));
-  current.at.forEach((bin, i) => {
-    found.set(bin, { reference: found.get(bin)?.reference ?? 0, current: current.counts[i]! });
-  });
-  return [...found]
-    .sort(([a], [b]) => a - b)
-    .map(([bin, counts]) => ({
-      from: Math.max(min, leftOf(layout, bin)),
-      to: Math.max(min, Math.min(max, leftOf(layout, bin + 1))),
-      ...counts,
-    }));
+  return weigh(reference, current).map((counted) => ({
+    from: Math.max(min, leftOf(layout, counted.value)),
+    to: Math.max(min, Math.min(max, leftOf(layout, counted.value + 1))),
+    reference: counted.reference,
+    current: counted.current,
+  }));
 }
 
 function distancesIn(stretches: readonly Stretch[], rows: Both<number>): { ks: number; wasserstein: number } {
@@ -94,15 +90,16 @@ function meanDistance(a: number, b: number): number {
 }
 
 function belowIn(stretches: readonly Stretch[]): (edge: number) => Both<number> {
+  const totals = cumulated(stretches);
   return (edge) => {
-    const sum = { reference: 0, current: 0 };
-    for (const { from, to, reference, current } of stretches) {
-      if (from >= edge) break;
-      const share = to <= edge ? 1 : (edge - from) / (to - from);
-      sum.reference += share * reference;
-      sum.current += share * current;
-    }
-    return sum;
+    const at = firstFrom(stretches, ({ to }) => to, edge);
+    const [before, cut] = [totals[at]!, stretches[at]];
+    if (!cut || edge <= cut.from) return before;
+    const share = (edge - cut.from) / (cut.to - cut.from);
+    return {
+      reference: before.reference + share * cut.reference,
+      current: before.current + share * cut.current,
+    };
   };
 }
 

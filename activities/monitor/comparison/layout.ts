@@ -58,20 +58,12 @@ export function layoutOf({ low, high }: Range, bins: number): Layout {
   return low < high ? { low, high, bins } : { low: low - 0.5, high: high + 0.5, bins };
 }
 
-/** `u`: 0 at low, `bins` at high. The same operations in SQL and here, so that both round alike. */
-const scaleOf = ({ low, high, bins }: Layout): number => bins / (high - low);
+/** `u`: 0 at low, `bins` at high. */
+export const scaleOf = ({ low, high, bins }: Layout): number => bins / (high - low);
 export const positionSql = (layout: Layout, f: string): string =>
   `(${f} - ${doubleSql(layout.low)}) * ${doubleSql(scaleOf(layout))}`;
 export const positionOf = (layout: Layout, value: number): number => (value - layout.low) * scaleOf(layout);
 export const widthOf = (layout: Layout): number => 1 / scaleOf(layout);
-
-/** For a position that is within `[0, bins)`: what nearly all are. */
-export const innerBinSql = (u: string): string => `CAST(floor(${u}) AS SMALLINT)`;
-
-/** For a finite position beyond: negative, or from `bins` on. */
-export const outerBinSql = ({ bins }: Layout, u: string): string =>
-  `CASE WHEN ${u} < 0 THEN -1 - CAST(floor(${perDoubling} * log2(least(1 - ${u}, 1e300))) AS INTEGER)
-    ELSE ${bins} + CAST(floor(${perDoubling} * log2(least(1 + ${u} - ${bins}, 1e300))) AS INTEGER) END`;
 
 /** For any finite number: what lies beyond is in one bin on each side, −1 and `bins`. */
 export const clampedBinSql = ({ bins }: Layout, u: string): string =>
@@ -82,10 +74,14 @@ export const clampedBinsAtMost = 32_000;
 
 export function binOf(layout: Layout, value: number): number {
   const u = positionOf(layout, value);
-  if (u >= 0 && u < layout.bins) return Math.floor(u);
-  if (u < 0) return -1 - Math.floor(perDoubling * Math.log2(Math.min(1 - u, 1e300)));
-  return layout.bins + Math.floor(perDoubling * Math.log2(Math.min(1 + u - layout.bins, 1e300)));
+  return u >= 0 && u < layout.bins ? Math.floor(u) : beyond(layout, u);
 }
+
+/** The bin of a position that no bin of equal width has. */
+export const beyond = ({ bins }: Layout, u: number): number =>
+  u < 0
+    ? -1 - Math.floor(perDoubling * Math.log2(Math.min(1 - u, 1e300)))
+    : bins + Math.floor(perDoubling * Math.log2(Math.min(1 + u - bins, 1e300)));
 
 /** The number at a bin's left border. */
 export function leftOf(layout: Layout, bin: number): number {

@@ -3,6 +3,7 @@ import type { Statistics } from '../../../contracts/drift.ts';
 import { rowsOf } from '../statistics/bins.ts';
 import type { Bin } from '../statistics/bins.ts';
 import { chiSquared, chiSquaredFit } from '../statistics/chi-squared.ts';
+import { cumulated, firstFrom } from '../statistics/cumulated.ts';
 import { hellinger } from '../statistics/hellinger.ts';
 import { jensenShannon } from '../statistics/jensen-shannon.ts';
 import { klDivergence } from '../statistics/kullback-leibler.ts';
@@ -87,7 +88,7 @@ export function countsOfValues(values: readonly Weighed[], whole: boolean): Numb
   const rows = { reference: rowsOf(values, 'reference'), current: rowsOf(values, 'current') };
   const spread = { min: values[0]!.value, max: values.at(-1)!.value, whole };
   const totals = cumulated(values);
-  const below = (edge: number) => totals[firstFrom(values, edge)]!;
+  const below = (edge: number) => totals[firstFrom(values, ({ value }) => value, edge)]!;
   const binned = (count: number) => binsBetween(sturgesEdges({ ...spread, count }), below, { ...rows });
   const different = values.filter(({ reference }) => reference > 0).length;
   return {
@@ -96,26 +97,6 @@ export function countsOfValues(values: readonly Weighed[], whole: boolean): Numb
     ...{ bins: binned(rows.reference + rows.current), binsOfDistinct: binned(values.length) },
     byValue: different <= binsByValueAtMost ? [...values] : undefined,
   };
-}
-
-function cumulated(values: readonly Weighed[]): Both<number>[] {
-  const totals = [{ reference: 0, current: 0 }];
-  for (const { reference, current } of values) {
-    const last = totals.at(-1)!;
-    totals.push({ reference: last.reference + reference, current: last.current + current });
-  }
-  return totals;
-}
-
-/** The index of the first value that is at least `edge`. */
-function firstFrom(values: readonly Weighed[], edge: number): number {
-  let [low, high] = [0, values.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle]!.value < edge) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Of the reference's population. */

@@ -40,13 +40,16 @@ interface Counts {
 
 /** Two lists of counts as one of pairs, rising. */
 export function weigh(reference: Counts, current: Counts): Weighed[] {
-  const both = new Map(
-    reference.at.map((value, i) => [value, { value, reference: reference.counts[i]!, current: 0 }]),
-  );
-  current.at.forEach((value, i) => {
-    both.set(value, { value, reference: both.get(value)?.reference ?? 0, current: current.counts[i]! });
-  });
-  return [...both.values()].sort((a, b) => a.value - b.value);
+  const both: Weighed[] = [];
+  for (let [i, j] = [0, 0]; i < reference.at.length || j < current.at.length;) {
+    const [one, other] = [reference.at[i] ?? Infinity, current.at[j] ?? Infinity];
+    both.push({
+      value: Math.min(one, other),
+      reference: one <= other ? reference.counts[i++]! : 0,
+      current: other <= one ? current.counts[j++]! : 0,
+    });
+  }
+  return both;
 }
 
 export interface Categories {

@@ -22,12 +22,7 @@ export function unseenValues(bins: readonly Bin[]): Tested {
     byTotal.set(total, (byTotal.get(total) ?? 0) + (bin.alike ?? 1));
     if (bin.reference === 0) unseen += bin.current * (bin.alike ?? 1);
   }
-  const values = [...byTotal].map(([rows, alike]) => ({
-    rows,
-    alike,
-    chance: chanceOf(rows, reference, current),
-  }));
-  return { statistic: unseen, pValue: bound(values, unseen) };
+  return { statistic: unseen, pValue: bound(withChances(byTotal, reference, current), unseen) };
 }
 
 interface Values {
@@ -38,10 +33,16 @@ interface Values {
   chance: number;
 }
 
-function chanceOf(rows: number, reference: number, current: number): number {
-  let chance = 1;
-  for (let j = 0; j < rows && chance > 0; j++) chance *= Math.max(0, current - j) / (reference + current - j);
-  return chance;
+/** One product serves all: the chance of t rows is that of t − 1, times that of the row that comes to them. */
+function withChances(byTotal: Map<number, number>, reference: number, current: number): Values[] {
+  let [chance, dealt] = [1, 0];
+  return [...byTotal]
+    .sort(([a], [b]) => a - b)
+    .map(([rows, alike]) => {
+      for (; dealt < rows && chance > 0; dealt++)
+        chance *= Math.max(0, current - dealt) / (reference + current - dealt);
+      return { rows, alike, chance };
+    });
 }
 
 /** The least over s of E exp(s (U − unseen)): its logarithm is convex, and its slope is found to be 0 by halving. */

@@ -111,6 +111,23 @@ for (const [name, reference, current] of shapes)
     near(compareSummaries({ reference: one, current: other }, 'x'), exact!);
   });
 
+test('a summary counts what is missing and infinite, and knows the ends of the others exactly', async () => {
+  const x = `CASE WHEN i % 10 = 0 THEN 'inf'::DOUBLE WHEN i % 10 = 1 THEN 'nan'::DOUBLE WHEN i % 10 = 2 THEN NULL
+    WHEN i = 3 THEN -700.125 WHEN i = 4 THEN 1234.5 ELSE ${even} END`;
+  const some = await table(30_000, x);
+  const [column] = (await summarise(db, some, some.columns)).columns;
+  assert.ok(column?.kind === 'number' && column.layout);
+  assert.deepEqual([column.infinite, column.nulls, column.min, column.max], [3_000, 6_000, -700.125, 1234.5]);
+  assert.equal(
+    column.counts.reduce((sum, n) => sum + n, 0),
+    21_000,
+  );
+  assert.deepEqual(
+    column.at,
+    column.at.toSorted((a, b) => a - b),
+  );
+});
+
 test('summaries of parts merge to the summary of the whole', async () => {
   const halves = [await table(40_000, even), await table(40_000, `${even} + 3`)] as const;
   const one = await summarise(db, halves[0], halves[0].columns);
