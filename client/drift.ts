@@ -66,7 +66,7 @@ export function streamText({ path, column, detector, rows, nulls, detections }: 
   return `${seen}: ${detector} found drift at row ${shown}${more} (counted from 0).`;
 }
 
-export function profileText({ path, rows, columns, skipped }: ProfileReport): string {
+export function profileText({ path, rows, estimated, columns, skipped }: ProfileReport): string {
   const cells = columns.map((column) => [
     column.name,
     column.kind,
@@ -91,6 +91,7 @@ export function profileText({ path, rows, columns, skipped }: ProfileReport): st
     `${whole(rows)} rows of ${path}`,
     '',
     table(head, cells),
+    ...(estimated ? ['Different values and medians are estimates, for there are so many rows.'] : []),
     ...skipped.map(({ name, why }) => `${name} is left out: ${why}`),
   ].join('\n');
 }

@@ -149,6 +149,8 @@ export interface DriftReport {
 export interface ProfileReport {
   path: string;
   rows: number;
+  /** Whether different values and quantiles are estimates: of more than a million rows. */
+  estimated: boolean;
   columns: ProfiledColumn[];
   skipped: { name: string; why: string }[];
 }
@@ -157,7 +159,7 @@ export interface ProfiledColumn {
   name: string;
   kind: 'number' | 'integer' | 'category';
   nulls: number;
-  /** Different values, some 2 % off beyond some thousands. */
+  /** Different values; some 2 % off where estimated. */
   distinct: number;
   infinite?: number;
   /** Null when no row has a finite value. */
@@ -166,7 +168,7 @@ export interface ProfiledColumn {
   mean?: number | null;
   /** Of the population. */
   std?: number | null;
-  /** Deciles' middle and ends: 0.05, 0.25, 0.5, 0.75, 0.95; approximate. */
+  /** 0.05, 0.25, 0.5, 0.75, 0.95. */
   quantiles?: Record<string, number> | null;
   top?: { value: string; rows: number }[];
 }

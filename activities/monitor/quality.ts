@@ -48,12 +48,13 @@ export async function qualityOf(
   const [counted] = await db.rows<{ n: number }>(`SELECT count(*) AS n FROM predictions WHERE ${mine}`);
   const rows = counted!.n;
   if (rows === 0) return null;
+  const unlabelled = { window, version, rows, labelled: 0, coverage: 0, metrics: {}, reference: {} };
+  if (!log.labelled) return unlabelled;
   const inputs = made.signature.inputs.map(({ name }) => name);
   const groups = project.slices.filter((name) => inputs.includes(name) && !project.log.pii[name]);
   const { predicted, slices } = await joined(db, mine, made.signature, groups);
   const labelled = predicted.labels.length;
-  const about = { window, version, rows, labelled, coverage: labelled / rows };
-  if (labelled === 0) return { ...about, metrics: {}, reference: {} };
+  if (labelled === 0) return unlabelled;
   const judge = judgeOf(predicted);
   const values = judge.metrics();
   const replicates = await replicate([judge], bootstrapSeed, async () => {
@@ -63,7 +64,7 @@ export async function qualityOf(
   const names = Object.keys(values);
   const known = (value: number) => (Number.isFinite(value) ? value : null);
   return {
-    ...about,
+    ...{ window, version, rows, labelled, coverage: labelled / rows },
     metrics: Object.fromEntries(names.map((name) => [name, known(values[name]!)])),
     reference: Object.fromEntries(names.map((name) => [name, made.metrics[name] ?? null])),
     intervals: intervals(values, replicates, 0),

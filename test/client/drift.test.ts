@@ -107,6 +107,8 @@ test('a profile says what a column holds', async () => {
   const { stdout } = await esteira('profile', 'before.csv', '--columns', 'price,city', '--json');
   const { columns } = json(stdout) as { columns: Record<string, unknown>[] };
   assert.deepEqual([columns[0]!['min'], columns[0]!['max'], columns[0]!['nulls']], [0, 9.6, 0]);
+  assert.deepEqual([columns[0]!['distinct'], columns[1]!['distinct']], [97, 2]);
+  assert.equal((columns[0]!['quantiles'] as Record<string, number>)['0.5'], 4.65);
   assert.deepEqual(columns[1]!['top'], [{ value: 'Porto', rows: 400 }, { value: 'Lisboa', rows: 200 }]); // prettier-ignore
 });
 

@@ -6,25 +6,43 @@ import type { Table, TableColumn } from './table.ts';
 
 const quantiles = [0.05, 0.25, 0.5, 0.75, 0.95];
 const topAtMost = 5;
+/** Different values and quantiles of more rows are estimated, in little memory. */
+const exactAtMost = 1_000_000;
+
+interface Sql {
+  distinct(value: string): string;
+  quantiles(value: string): string;
+}
+const exact: Sql = {
+  distinct: (value) => `count(DISTINCT ${value})`,
+  quantiles: (value) => `quantile_cont(${value}, [${quantiles.join(', ')}])`,
+};
+const estimated: Sql = {
+  // An estimate may exceed the rows that there are.
+  distinct: (value) => `least(approx_count_distinct(${value}), count(${value}))`,
+  quantiles: (value) => `approx_quantile(${value}, [${quantiles.join(', ')}])`,
+};
 
 export async function profileTable(
   db: DuckDb,
   table: Table,
   columns: readonly TableColumn[],
 ): Promise<ProfileReport> {
+  const sql = table.rows <= exactAtMost ? exact : estimated;
   const profiled: ProfiledColumn[] = [];
   for (const column of columns)
     profiled.push(
-      column.kind === 'category' ? await text(db, table, column) : await number(db, table, column),
+      column.kind === 'category' ? await text(db, table, column, sql) : await number(db, table, column, sql),
     );
   const skipped = table.skipped.map(({ name, type }) => ({ name, why: `${type} has no statistic` }));
-  return { path: table.path, rows: table.rows, columns: profiled, skipped };
+  return { path: table.path, rows: table.rows, estimated: sql === estimated, columns: profiled, skipped };
 }
 
 async function number(
   db: DuckDb,
   { from, rows }: Table,
   { name, kind }: TableColumn,
+  sql: Sql,
 ): Promise<ProfiledColumn> {
   const x = numberSql(name);
   const [found] = await db.rows<{
@@ -37,8 +55,8 @@ async function number(
     std: number | null;
     quantiles: number[] | null;
   }>(
-    `SELECT count(f) AS finite, count_if(isinf(x)) AS infinite, approx_count_distinct(f) AS "distinct",
-      min(f) AS min, max(f) AS max, favg(f) AS mean, stddev_pop(f) AS std, approx_quantile(f, [${quantiles.join(', ')}]) AS quantiles
+    `SELECT count(f) AS finite, count_if(isinf(x)) AS infinite, ${sql.distinct('f')} AS "distinct",
+      min(f) AS min, max(f) AS max, favg(f) AS mean, stddev_pop(f) AS std, ${sql.quantiles('f')} AS quantiles
       FROM (SELECT x, CASE WHEN isfinite(x) THEN x END AS f FROM (SELECT ${x} AS x FROM ${from}))`,
   );
   const { finite, infinite, distinct, min, max, mean, std } = found!;
@@ -49,10 +67,15 @@ async function number(
   };
 }
 
-async function text(db: DuckDb, { from, rows }: Table, { name, kind }: TableColumn): Promise<ProfiledColumn> {
+async function text(
+  db: DuckDb,
+  { from, rows }: Table,
+  { name, kind }: TableColumn,
+  sql: Sql,
+): Promise<ProfiledColumn> {
   const value = textSql(name);
   const [found] = await db.rows<{ used: number; distinct: number }>(
-    `SELECT count(${value}) AS used, approx_count_distinct(${value}) AS "distinct" FROM ${from}`,
+    `SELECT count(${value}) AS used, ${sql.distinct(value)} AS "distinct" FROM ${from}`,
   );
   const top = await db.rows<{ value: string; rows: number }>(
     `SELECT ${value} AS value, count(*) AS rows FROM ${from} WHERE ${value} IS NOT NULL
