@@ -61,12 +61,12 @@ async function drained(child: Child): Promise<void> {
   for await (const _ of child.events);
 }
 
-const usual = { temporal: 7233, ui: 8233 };
-
 /** The local server, looked after: a killed one comes back on the same ports, with the same state. */
 export async function keepTemporal(config: Config): Promise<{ server: DevServer; stop(): Promise<void> }> {
   const { home, cacheHome } = config;
-  const [port, uiPort] = [await freePort(usual.temporal), await freePort(usual.ui)];
+  const wished = config.temporal.port;
+  const port = await freePort(wished);
+  const uiPort = await freePort(wished && wished + 1_000);
   let server = await startDevServer({ home, cacheHome, port, uiPort }).catch(
     () => startDevServer({ home, cacheHome }), // somebody took the port in between
   );

@@ -35,7 +35,12 @@ export async function located(config: Config): Promise<Config> {
   return {
     ...config,
     store,
-    temporal: { address, namespace, connection: { ...config.temporal.connection, address } },
+    temporal: {
+      ...config.temporal,
+      address,
+      namespace,
+      connection: { ...config.temporal.connection, address },
+    },
   };
 }
 

@@ -34,9 +34,6 @@ export interface Stack extends StackFile {
   stop(): Promise<void>;
 }
 
-/** Where people expect it; any other if somebody is there. */
-const gatewayPort = 8090;
-
 /** A first start bundles the workflow code; a small machine takes a while over that. */
 const readyMs = 300_000;
 
@@ -86,7 +83,7 @@ async function start(
       namespace: config.temporal.namespace,
       uiUrl: temporal?.server.uiUrl ?? '',
       servingUrl: `${protocol}://${config.serving.host}:${await freePort(config.serving.port)}`,
-      gatewayUrl: `http://127.0.0.1:${await freePort(gatewayPort)}`,
+      gatewayUrl: `http://127.0.0.1:${await freePort(config.gatewayPort)}`,
       store: config.store,
     };
     const keep = (

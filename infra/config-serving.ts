@@ -34,8 +34,8 @@ export interface AccessSettings {
   jwt: { jwks: string; issuer: string; audience: string } | undefined;
 }
 
-const port = z.coerce.number().int().min(0).max(65_535);
-const portWords = 'a whole number from 0 to 65535';
+export const port = z.coerce.number().int().min(0).max(65_535);
+export const portWords = 'a whole number from 0 to 65535';
 const path = { schema: z.string().min(1).optional(), allowed: 'the path of a file' };
 
 export const servingVariables = {

@@ -13,7 +13,7 @@ import type { NativeConnectionOptions } from '@temporalio/worker';
 import { z } from 'zod';
 import { receiverSettings, receiverVariables } from './config-receivers.ts';
 import type { ReceiverSettings } from './config-receivers.ts';
-import { servingSettings, servingVariables } from './config-serving.ts';
+import { port, portWords, servingSettings, servingVariables } from './config-serving.ts';
 import type { ServingSettings } from './config-serving.ts';
 import { parseFaults } from './faults.ts';
 import { didYouMean } from './nearest.ts';
@@ -37,9 +37,13 @@ export interface Config extends ReceiverSettings {
     /** Only when the environment or a Temporal profile names a server; else the local one is started. */
     address?: string;
     namespace: string;
+    /** Where the local one listens if that is free; 0 for any that is. */
+    port: number;
     /** For `NativeConnection.connect` and `Connection.connect` alike; lacks `address` when that is absent. */
     connection: NativeConnectionOptions;
   };
+  /** Where the gateway listens; 0 for any that is free. */
+  gatewayPort: number;
   logLevel: LogLevel;
   color: boolean;
   serving: ServingSettings;
@@ -63,6 +67,12 @@ const variables = {
       .optional(),
     allowed: 'file:<folder> or s3://<bucket>/<prefix>',
   },
+  // Of the server that is started where none is named. Its UI is 1,000 above, as Temporal's own command has it.
+  ESTEIRA_TEMPORAL_PORT: {
+    schema: port.max(64_535).default(7233),
+    allowed: 'a whole number from 0 to 64535',
+  },
+  ESTEIRA_GATEWAY_PORT: { schema: port.default(8090), allowed: portWords },
   ...servingVariables,
   // Room for a sort of three million rows in memory or spilled, the process staying under 1.5 GB.
   ESTEIRA_DUCKDB_MEMORY: {
@@ -120,7 +130,8 @@ export function readConfig(env: Environment = process.env): Config {
     home,
     cacheHome: resolve(values.ESTEIRA_CACHE),
     store: storeUri(values.ESTEIRA_STORE, home, given),
-    temporal: readTemporal(given as Record<string, string>),
+    temporal: { port: values.ESTEIRA_TEMPORAL_PORT, ...readTemporal(given as Record<string, string>) },
+    gatewayPort: values.ESTEIRA_GATEWAY_PORT,
     logLevel: values.LOG_LEVEL,
     color: given['NO_COLOR'] === undefined,
     serving: servingOf(values),
@@ -227,7 +238,7 @@ function servingOf(values: Values): ServingSettings {
 }
 
 /** As every Temporal tool reads it: `TEMPORAL_…` over the profile in its TOML file. */
-function readTemporal(env: Record<string, string>): Config['temporal'] {
+function readTemporal(env: Record<string, string>): Omit<Config['temporal'], 'port'> {
   try {
     const { namespace = 'default', connectionOptions } = loadClientConnectConfig({ overrideEnvVars: env });
     const connection = Object.fromEntries(

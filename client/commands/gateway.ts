@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { runServer } from '../run-server.ts';
 
 interface GatewayOptions {
-  port: string;
+  port?: string;
   host: string;
   config?: string;
   json?: boolean;
@@ -14,7 +14,7 @@ export function addGatewayCommand(program: Command): void {
   program
     .command('gateway')
     .description('take events, labels, rows, triggers and approvals by HTTP, until Ctrl-C')
-    .option('--port <port>', 'where it listens', '8090')
+    .option('--port <n>', '8090, or ESTEIRA_GATEWAY_PORT, if absent; 0 is any that is free')
     .option('--host <address>', 'where it listens; another than this machine needs --config', '127.0.0.1')
     .option('--config <file>', 'gateway.yaml: who may send what, and how they prove who they are')
     .option('--json', 'for machines')
@@ -22,14 +22,18 @@ export function addGatewayCommand(program: Command): void {
 }
 
 async function gateway({ port, host, config, json = false }: GatewayOptions): Promise<void> {
-  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65_535)
+  if (port !== undefined && (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65_535))
     throw new Error(`the port is "${port}"; it must be a whole number from 0 to 65535`);
   const { readConfig } = await import('../../infra/config.ts');
   const { located } = await import('../session.ts');
   await located(readConfig()); // what is wrong in it is said here, once
   await runServer({
     module: new URL('../gateway/server.ts', import.meta.url),
-    args: ['--port', port, '--host', host, ...(config === undefined ? [] : ['--config', resolve(config)])],
+    args: [
+      ...['--host', host],
+      ...(port === undefined ? [] : ['--port', port]),
+      ...(config === undefined ? [] : ['--config', resolve(config)]),
+    ],
     json,
     text: ({ url, open }) =>
       [

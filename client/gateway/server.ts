@@ -14,7 +14,7 @@ import { openGateway } from './gateway.ts';
 
 const { values } = parseArgs({
   options: {
-    port: { type: 'string', default: '8090' },
+    port: { type: 'string' },
     host: { type: 'string', default: '127.0.0.1' },
     config: { type: 'string' },
   },
@@ -32,7 +32,7 @@ const connection = Connection.lazy(config.temporal.connection);
 const gateway = await openGateway({
   ...{ config, store, log, settings: values.config, servingUrl: await servingUrl(config) },
   client: new Client({ connection, namespace: config.temporal.namespace }),
-  ...{ host: values.host, port: Number(values.port) },
+  ...{ host: values.host, port: Number(values.port ?? config.gatewayPort) },
 }).catch(fail);
 
 let stopping = false;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { anyPorts } from '../support/ports.ts';
 import { runningWith } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -24,7 +25,7 @@ interface Ran {
 function esteira(home: string, fault: string, ...args: string[]): Promise<Ran> {
   const own = {
     ESTEIRA_HOME: join(root, home),
-    ESTEIRA_SERVING_PORT: '0',
+    ...anyPorts,
     NO_COLOR: '1',
     ESTEIRA_FAULT: fault,
   };
@@ -74,8 +75,8 @@ test('run, ended before and after it has asked, is one run or none', { timeout: 
   const own = {
     ESTEIRA_HOME: join(root, 'asking'),
     ESTEIRA_STORE: '',
-    ESTEIRA_SERVING_PORT: '0',
     TEMPORAL_ADDRESS: '',
+    ...anyPorts,
   };
   const config = readConfig({ ...process.env, ...own });
   const stack = await startStack(config);

@@ -10,6 +10,7 @@ import type { Stack } from '../../client/stack.ts';
 import type { Project } from '../../contracts/project.ts';
 import { readConfig } from '../../infra/config.ts';
 import type { Config } from '../../infra/config.ts';
+import { anyPorts } from '../support/ports.ts';
 import { openReceiver } from '../support/receiver.ts';
 import type { Receiver } from '../support/receiver.ts';
 import { csv, project } from '../support/stage.ts';
@@ -88,7 +89,7 @@ export async function openTown(): Promise<Town> {
   await mkdir(at('.'), { recursive: true });
   for (const path of Object.values(files)) await writeFile(path, '');
   inheritFaults(files);
-  const own = { ESTEIRA_HOME: home, ESTEIRA_STORE: '', ESTEIRA_SERVING_PORT: '0', TEMPORAL_ADDRESS: '' };
+  const own = { ESTEIRA_HOME: home, ESTEIRA_STORE: '', TEMPORAL_ADDRESS: '', ...anyPorts };
   const config = readConfig({ ...process.env, ...own, ESTEIRA_FAULT: '', LOG_LEVEL: 'info' });
   const stack = await startStack(config);
   const esteira = await openEsteira(config);

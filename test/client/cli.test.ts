@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { anyPorts } from '../support/ports.ts';
 import { until } from '../support/until.ts';
 
 const program = fileURLToPath(new URL('../../client/esteira.mjs', import.meta.url));
@@ -25,7 +26,7 @@ interface Ran {
 }
 
 function environment() {
-  return { ...process.env, ESTEIRA_HOME: join(root, 'home'), NO_COLOR: '1', ESTEIRA_SERVING_PORT: '0' };
+  return { ...process.env, ESTEIRA_HOME: join(root, 'home'), NO_COLOR: '1', ...anyPorts };
 }
 
 function esteira(...args: string[]): Promise<Ran> {

@@ -9,7 +9,8 @@ test('an empty environment gives a working local set-up', () => {
   const config = readConfig({ ...nowhere, ESTEIRA_STORE: '', LOG_LEVEL: '' });
   assert.equal(config.home, resolve('.esteira'));
   assert.equal(config.store, `file://${resolve('.esteira/store')}`);
-  assert.deepEqual(config.temporal, { namespace: 'default', connection: {} });
+  assert.deepEqual(config.temporal, { port: 7233, namespace: 'default', connection: {} });
+  assert.equal(config.gatewayPort, 8090);
   const { host, port, grpcPort, managementPort, access, tls } = config.serving;
   assert.deepEqual({ host, port }, { host: '127.0.0.1', port: 8080 });
   assert.deepEqual([grpcPort, managementPort, access, tls], [undefined, undefined, undefined, undefined]);
@@ -57,6 +58,8 @@ const wrong: [string, string, RegExp][] = [
   ],
   ['ESTEIRA_SERVING_PORT', '70000', /from 0 to 65535/],
   ['ESTEIRA_SERVING_PORT', '80.5', /whole number/],
+  ['ESTEIRA_GATEWAY_PORT', '-1', /from 0 to 65535/],
+  ['ESTEIRA_TEMPORAL_PORT', '65000', /from 0 to 64535/],
   ['ESTEIRA_STORE', 'gs://bucket', /ESTEIRA_STORE is "gs:\/\/bucket"; allowed: file:<folder> or s3:\/\//],
   ['ESTEIRA_STORE', 's3://B', /s3:\/\/<bucket>/],
   ['ESTEIRA_DUCKDB_MEMORY', '1 gig', /a size such as 512MB/],

@@ -15,6 +15,7 @@ import { readConfig } from '../../infra/config.ts';
 import type { Config } from '../../infra/config.ts';
 import { openDuckDb } from '../../infra/duckdb.ts';
 import { readJson } from '../../infra/store/json.ts';
+import { anyPorts } from './ports.ts';
 import { csv, january, project } from './stage.ts';
 import { until } from './until.ts';
 
@@ -43,7 +44,7 @@ export interface Belt {
 /** @param environment over the one of this process */
 export async function openBelt(environment: Record<string, string> = {}): Promise<Belt> {
   const home = await mkdtemp(join(tmpdir(), 'esteira-e2e-'));
-  const own = { ESTEIRA_HOME: home, ESTEIRA_STORE: '', ESTEIRA_SERVING_PORT: '0', TEMPORAL_ADDRESS: '' };
+  const own = { ESTEIRA_HOME: home, ESTEIRA_STORE: '', TEMPORAL_ADDRESS: '', ...anyPorts };
   const config = readConfig({ ...process.env, ...own, ...environment });
   const stack = await startStack(config);
   const esteira = await openEsteira(config);
