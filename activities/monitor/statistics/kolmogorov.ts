@@ -31,7 +31,7 @@ const logFactorialShare = (n: number): number => stirlingError(n) - n + Math.log
 
 const summedAtMost = 1_000_000;
 /** Terms to add up at most. */
-const termsAtMost = 50_000;
+const termsAtMost = 5_000;
 
 /**
  * P(D⁺_n ≥ d) by the formula of Smirnov: Σ over j of d / p · C(n, j) p^j (1 − p)^(n − j) with p = d + j / n.
