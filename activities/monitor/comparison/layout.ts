@@ -77,11 +77,15 @@ export function binOf(layout: Layout, value: number): number {
   return u >= 0 && u < layout.bins ? Math.floor(u) : beyond(layout, u);
 }
 
+const farthest = 1e300;
+/** Bins on either side of those of equal width. */
+export const beyondAtMost = Math.floor(perDoubling * Math.log2(farthest)) + 1;
+
 /** The bin of a position that no bin of equal width has. */
 export const beyond = ({ bins }: Layout, u: number): number =>
   u < 0
-    ? -1 - Math.floor(perDoubling * Math.log2(Math.min(1 - u, 1e300)))
-    : bins + Math.floor(perDoubling * Math.log2(Math.min(1 + u - bins, 1e300)));
+    ? -1 - Math.floor(perDoubling * Math.log2(Math.min(1 - u, farthest)))
+    : bins + Math.floor(perDoubling * Math.log2(Math.min(1 + u - bins, farthest)));
 
 /** The number at a bin's left border. */
 export function leftOf(layout: Layout, bin: number): number {

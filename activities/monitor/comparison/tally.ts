@@ -1,5 +1,5 @@
 /** Numbers counted into a layout's bins while they stream by. */
-import { beyond, scaleOf } from './layout.ts';
+import { beyond, beyondAtMost, scaleOf } from './layout.ts';
 import type { Layout } from './layout.ts';
 
 export interface Tally {
@@ -18,12 +18,10 @@ interface Counted {
   max: number | null;
 }
 
-/** Nearly all numbers are within the layout: these are counted in an array, the others in a map. */
+/** By a bin's number, from the lowest there may be on. */
 export function tallyOf(layout: Layout): Tally {
-  const within = new Float64Array(layout.bins);
-  const outside = new Map<number, number>();
+  const rows = new Uint32Array(layout.bins + 2 * beyondAtMost);
   let [infinite, min, max] = [0, Infinity, -Infinity];
-
   return {
     add(values) {
       const [{ low, bins }, scale] = [layout, scaleOf(layout)];
@@ -32,11 +30,9 @@ export function tallyOf(layout: Layout): Tally {
       for (let i = 0; i < values.length; i++) {
         const value = values[i]!;
         const u = (value - low) * scale;
-        if (u >= 0 && u < bins) within[Math.floor(u)]!++;
-        else if (Number.isFinite(value)) {
-          const bin = beyond(layout, u);
-          outside.set(bin, (outside.get(bin) ?? 0) + 1);
-        } else {
+        if (u >= 0 && u < bins) rows[beyondAtMost + Math.floor(u)]!++;
+        else if (Number.isFinite(value)) rows[beyondAtMost + beyond(layout, u)]!++;
+        else {
           if (!Number.isNaN(value)) infinite++;
           continue;
         }
@@ -47,15 +43,14 @@ export function tallyOf(layout: Layout): Tally {
     },
 
     counted() {
-      const cells = [...outside];
-      within.forEach((n, bin) => n > 0 && cells.push([bin, n]));
-      cells.sort(([a], [b]) => a - b);
-      return {
-        at: cells.map(([bin]) => bin),
-        counts: cells.map(([, n]) => n),
-        infinite,
-        ...(cells.length > 0 ? { min, max } : { min: null, max: null }),
-      };
+      const at: number[] = [];
+      const counts: number[] = [];
+      rows.forEach((n, i) => {
+        if (n === 0) return;
+        at.push(i - beyondAtMost);
+        counts.push(n);
+      });
+      return { at, counts, infinite, ...(at.length > 0 ? { min, max } : { min: null, max: null }) };
     },
   };
 }
