@@ -2,8 +2,8 @@
  * Shows a lifecycle as it goes: a live tree on a terminal, plain lines in a log, JSON lines for
  * machines.
  */
-import { stageNames } from '../contracts/lifecycle.ts';
-import type { StageName } from '../contracts/lifecycle.ts';
+import { stageNames } from '../contracts/stage.ts';
+import type { StageName } from '../contracts/stage.ts';
 import { requestIdOf } from '../contracts/search.ts';
 import type { Esteira, Look } from './index.ts';
 import { seconds } from './output.ts';

@@ -1,7 +1,7 @@
 /** The live tree of a terminal: one line a stage, and under the one at work what it does. */
 import { Listr } from 'listr2';
 import type { DefaultRenderer, ListrTaskWrapper, SimpleRenderer } from 'listr2';
-import type { StageName } from '../contracts/lifecycle.ts';
+import type { StageName } from '../contracts/stage.ts';
 import { hintOf, meaning, walked } from './follow.ts';
 import type { Look } from './index.ts';
 import { seconds } from './output.ts';

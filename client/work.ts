@@ -1,5 +1,5 @@
 /** What the activity at work says of itself, in words, with its speed and the time that is left. */
-import type { StageName } from '../contracts/lifecycle.ts';
+import type { StageName } from '../contracts/stage.ts';
 import type { Look } from './index.ts';
 import { seconds } from './output.ts';
 

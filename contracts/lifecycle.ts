@@ -9,20 +9,8 @@ import { Dataset } from './dataset.ts';
 import { MetricValue } from './evaluation.ts';
 import { ApprovalPolicy } from './project.ts';
 import { RolloutOutcome, Traffic } from './rollout.ts';
-
-/** The belt, in order. The one place that states it. */
-export const stageNames = [
-  'ingest',
-  'validate',
-  'prepare',
-  'train',
-  'evaluate',
-  'approve',
-  'deploy',
-  'monitor',
-  'retrain',
-] as const;
-export type StageName = (typeof stageNames)[number];
+import { stageNames } from './stage.ts';
+import type { StageName } from './stage.ts';
 
 /** What every stage of a lifecycle is told: whose it is, and the pinned project it follows. */
 const common = {

@@ -18,13 +18,8 @@ import {
 } from '@temporalio/workflow';
 import type { Verdict } from '../contracts/approval.ts';
 import { failedWith } from '../contracts/failures.ts';
-import type {
-  LifecycleOutcome,
-  LifecyclePlan,
-  LifecycleProgress,
-  Output,
-  StageName,
-} from '../contracts/lifecycle.ts';
+import type { LifecycleOutcome, LifecyclePlan, LifecycleProgress, Output } from '../contracts/lifecycle.ts';
+import type { StageName } from '../contracts/stage.ts';
 import type { RolloutPlan } from '../contracts/rollout.ts';
 import { approvalWorkflowId, requestIdOf, rolloutWorkflowId } from '../contracts/search.ts';
 import { approval } from './approval.ts';

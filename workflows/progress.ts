@@ -3,8 +3,9 @@
  * the search attributes by which the run is found.
  */
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import type { LifecycleOutcome, LifecycleProgress, StageName } from '../contracts/lifecycle.ts';
-import { stageNames } from '../contracts/lifecycle.ts';
+import type { LifecycleOutcome, LifecycleProgress } from '../contracts/lifecycle.ts';
+import type { StageName } from '../contracts/stage.ts';
+import { stageNames } from '../contracts/stage.ts';
 
 const marks = { done: '✓', now: '▸', later: '·' } as const;
 

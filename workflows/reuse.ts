@@ -1,6 +1,7 @@
 /** Which stages of a run may use results of equal runs, and how the run tells of it. */
-import type { CacheNote, LifecyclePlan, StageName } from '../contracts/lifecycle.ts';
-import { stageNames } from '../contracts/lifecycle.ts';
+import type { CacheNote, LifecyclePlan } from '../contracts/lifecycle.ts';
+import type { StageName } from '../contracts/stage.ts';
+import { stageNames } from '../contracts/stage.ts';
 
 /** Nothing at all for a plan of before 0.3.0. */
 export function reuseOf({ reuse }: LifecyclePlan, stage: StageName): { reuse?: boolean } {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Window } from '../../contracts/artifact.ts';
-import type { StageName } from '../../contracts/lifecycle.ts';
+import type { StageName } from '../../contracts/stage.ts';
 import type { PinnedProject } from '../../contracts/project.ts';
 import { eventSchema, facetsBy, runIdOf } from './events.ts';
 import type { EventType, Facets, MakeFacet, RunEvent } from './events.ts';

@@ -1,7 +1,7 @@
 /** Commands that start lifecycles and follow them. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import type { StageName } from '../../contracts/lifecycle.ts';
+import type { StageName } from '../../contracts/stage.ts';
 import type { Disposition } from '../../contracts/model.ts';
 import type { Esteira } from '../index.ts';
 import { say, seconds, table } from '../output.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { RunEvent } from '../../activities/lineage/events.ts';
-import { stageNames } from '../../contracts/lifecycle.ts';
+import { stageNames } from '../../contracts/stage.ts';
 import { openBelt } from '../support/belt.ts';
 import type { Belt } from '../support/belt.ts';
 import { openLineageSchemas } from '../support/openlineage.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { stageNames } from '../../contracts/lifecycle.ts';
+import { stageNames } from '../../contracts/stage.ts';
 import { ConfigError, readConfig } from '../../infra/config.ts';
 import { armFailpoints, failpoint } from '../../infra/failpoint.ts';
 import { failpoints, parseFaults } from '../../infra/faults.ts';

@@ -8,7 +8,7 @@ import type { Esteira } from '../../client/index.ts';
 import { openEsteira } from '../../client/session.ts';
 import { startStack } from '../../client/stack.ts';
 import type { Stack } from '../../client/stack.ts';
-import type { StageName } from '../../contracts/lifecycle.ts';
+import type { StageName } from '../../contracts/stage.ts';
 import type { Project } from '../../contracts/project.ts';
 import { Slots, VersionRecord } from '../../contracts/serving.ts';
 import { readConfig } from '../../infra/config.ts';
