@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, stat, readdir } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -17,6 +17,16 @@ test(
     const again = await workflowBundle(cacheDir);
     assert.equal((await stat(again.codePath)).mtimeMs, built.mtimeMs);
     assert.equal((await readdir(join(cacheDir, 'workflows'))).length, 1);
+
+    // What each workflow's start would evaluate, whatever it is: nothing but the list of workflows.
+    const code = await readFile(one.codePath, 'utf8');
+    const imports = code.match(/^.*__webpack_require__\(.*"\.\/(contracts|workflows)\/.*$/gm) ?? [];
+    assert(imports.length > 100);
+    const eager = imports.filter((line) => !/^ {4}const data = /.test(line));
+    assert.deepEqual(
+      eager.filter((line) => !/index\.ts|payload-converter\.ts/.test(line)),
+      [],
+    );
     await rm(cacheDir, { recursive: true });
   },
 );
