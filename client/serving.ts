@@ -1,6 +1,7 @@
 /** The serving side, as a client sees it: Open Inference Protocol v2 over HTTP. */
 import type { Label } from '../contracts/serving.ts';
 import { servingToken } from '../infra/config.ts';
+import { millisecondsOf } from '../infra/moment.ts';
 import { didYouMean } from '../infra/nearest.ts';
 
 export interface Predictions {
@@ -79,9 +80,8 @@ export async function postLabels(url: string, model: string, labels: Label[]): P
 function encode(name: string, value: unknown, datatype: string): unknown {
   if (value === undefined || value === null) return datatype === 'BYTES' ? '' : null;
   if (datatype !== 'INT64' || typeof value !== 'string') return value;
-  const zoned = /(Z|[+-]\d\d:?\d\d)$/i.test(value) || !value.includes(':');
-  const time = Date.parse(zoned ? value : `${value.replace(' ', 'T')}Z`);
-  if (!Number.isNaN(time)) return time;
+  const time = millisecondsOf(value);
+  if (time !== undefined) return time;
   throw new Error(`"${name}" is "${value}"; give a time such as 2001-02-01T17:30:00Z, or milliseconds`);
 }
 

@@ -3,6 +3,7 @@ import { checkElements, InexactNumber, maxRows, objectOf, product, rowsOf } from
 import type { Column } from './decoder.ts';
 import { cellValue, hasNames, placesOf } from './invocation-csv.ts';
 import type { LoadedVersion } from './loaded-version.ts';
+import { millisecondsOf } from '../infra/moment.ts';
 import { Refusal, shown } from '../infra/refusal.ts';
 import type { Element, Given, Rows } from './rows.ts';
 
@@ -155,7 +156,8 @@ function columnGiven(column: Column, count: number, valueOf: (row: number) => un
   for (let row = 0; row < count; row++) {
     const value = valueOf(row);
     if (value === undefined) throw new Refusal(400, `row ${row} has no "${spec.name}"`);
-    if (trailing.length === 0) elements.push(value);
+    if (trailing.length === 0)
+      elements.push(spec.kind === 'timestamp' ? momentOf(spec.name, row, value) : value);
     else elements.push(...rowOf(spec.name, row, value, width));
   }
   try {
@@ -165,6 +167,17 @@ function columnGiven(column: Column, count: number, valueOf: (row: number) => un
     throw new Refusal(400, `${error.message}, and beyond 2^53 only by /v2/models/…/infer`);
   }
   return { elements: elements as Element[], dims: [count, ...trailing] };
+}
+
+/** The table of a data frame has times as text; the model has milliseconds. */
+function momentOf(name: string, row: number, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  const time = millisecondsOf(value);
+  if (time !== undefined) return time;
+  throw new Refusal(
+    400,
+    `input "${name}" row ${row} is ${shown(value)}, expected a time such as 2001-02-01T17:30:00Z, milliseconds since 1970, or null`,
+  );
 }
 
 function rowOf(name: string, row: number, value: unknown, width: number): unknown[] {

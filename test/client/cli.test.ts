@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { anyPorts } from '../support/ports.ts';
+import { post } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
 const program = fileURLToPath(new URL('../../client/esteira.mjs', import.meta.url));
@@ -36,6 +37,12 @@ function esteira(...args: string[]): Promise<Ran> {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr, json: last });
     });
   });
+}
+
+/** As MLflow's clients ask: times are text there. */
+async function invoked(record: string) {
+  const { servingUrl } = JSON.parse(await readFile(join(root, 'home', 'stack.json'), 'utf8'));
+  return post(`${servingUrl}/models/orders/invocations`, { dataframe_records: [JSON.parse(record)] });
 }
 
 /** A project of its own: the one that init writes, with some passages changed. */
@@ -93,6 +100,10 @@ test('a project from init runs to a champion that predicts, and its report is a 
 
   const answer = (await esteira('predict', 'orders', row, '--json')).json();
   assert(answer.predictions[0] > 0 && answer.predictions[0] < 1);
+  const asked = await invoked(row);
+  assert.deepEqual([asked.status, asked.body.predictions], [200, answer.predictions]);
+  const odd = await invoked(row.replace('2001-02-01 10:00:00', 'noon'));
+  assert.match(odd.body.error, /^input "ordered_at" row 0 is "noon", expected a time such as .*Z, milli/);
   const labels = join(root, 'labels.json');
   await writeFile(labels, JSON.stringify([{ id: answer.ids[0], label: 1 }]));
   assert.deepEqual((await esteira('labels', 'orders', labels, '--json')).json(), { accepted: 1 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { classModel, mirrorModel, serveFiles, sumModel, tableModel } from '../support/files-server.ts';
 import type { FilesServer } from '../support/files-server.ts';
+import { millisecondsOf } from '../../infra/moment.ts';
 import { post } from '../support/server.ts';
 
 let server: FilesServer;
@@ -13,6 +14,15 @@ before(async () => {
   });
 });
 after(() => server.stop());
+
+test('times are read as data frames write them, and without a zone in UTC', () => {
+  const nine = Date.UTC(2001, 1, 1, 9);
+  const written = ['01T09:00', '01 09:00:00', '01T09:00:00.000000', '01T09:00:00Z', '01T10:00:00+01:00'];
+  for (const text of written) assert.equal(millisecondsOf(`2001-02-${text}`), nine, text);
+  assert.equal(millisecondsOf('2001-02-01'), nine - 9 * 3_600_000);
+  for (const text of ['', 'noon', '1', '2001-02-30T09:00', '2001-13-01', '02/01/2001', '2001-02-01T09'])
+    assert.equal(millisecondsOf(text), undefined, text);
+});
 
 const invoke = (model: string, body: unknown) => post(`${server.url}/models/${model}/invocations`, body);
 
