@@ -55,8 +55,20 @@ export async function compareWindow(
     const find = (summary: Summary) => summary.columns.find(({ name }) => name === column.name)!;
     return { ...finite(column), bins: coarseBins(find(from.reference), find(from.current)) };
   });
-  return { drift, details: { columns } };
+  const { minRows } = project.monitor;
+  return {
+    drift: current.rows < minRows ? drift.map(unjudged(current.rows, minRows)) : drift,
+    details: { columns },
+  };
 }
+
+/** Its statistics are told all the same: of a handful of rows the best of columns is far from any reference. */
+const unjudged =
+  (rows: number, atLeast: number) =>
+  (column: ColumnDrift): ColumnDrift => ({
+    ...column,
+    ...{ drifted: false, rule: null, why: `too few rows to judge: ${rows}, at least ${atLeast}` },
+  });
 
 /** A statistic that has no bound (of a category that the reference lacks) is null in JSON. */
 const finite = (column: Compared): Compared => JSON.parse(JSON.stringify(column)) as Compared;

@@ -124,6 +124,16 @@ test('a day as days were is quiet, and its columns are told', async () => {
     assert.ok(Math.abs(side.reduce((sum, share) => sum + share, 0) - 1) < 0.01);
 });
 
+test('of a handful of rows nothing is said to have drifted, however far they are', async () => {
+  const few = await tick({ rows: 12, x: '9.5', city: `'XXX'` });
+  assert(!few.judged!.includes('drift') && !few.alerts.some(({ kind }) => kind === 'drift'));
+  assert(few.drift.some(({ psi }) => psi! > 1));
+  assert.deepEqual(
+    [...new Set(few.drift.map(({ drifted, why }) => `${drifted} ${why}`))],
+    ['false too few rows to judge: 12, at least 50'],
+  );
+});
+
 test('missing values are drift though the values that are there have not changed; a column that wanders is not', async () => {
   const gone = await tick({ x: 'CASE WHEN i % 5 = 0 THEN NULL ELSE ((i * 37) % 100) / 100 * 0.8 + 0.1 END' });
   assert.deepEqual(
