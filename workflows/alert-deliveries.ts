@@ -52,9 +52,11 @@ export async function send(delivery: Delivery): Promise<void> {
       args: [delivery],
       parentClosePolicy: ParentClosePolicy.ABANDON,
       workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      staticSummary: `${delivery.model} → ${delivery.sink.name}: ${delivery.changes.length} changes`,
+      staticSummary: `${delivery.model} → ${delivery.sink.name}: ${counted(delivery.changes.length)}`,
     });
   } catch (error) {
     if (!isAlreadyStarted(error)) throw error;
   }
 }
+
+const counted = (changes: number): string => (changes === 1 ? '1 change' : `${changes} changes`);
