@@ -54,8 +54,11 @@ export async function sampleOf(
   return { distinct, finite, whole: { low: least, high: most }, bulk: { low, high } };
 }
 
+/** Around a constant, and where numbers are so near each other that no width can be told, bins are those about 1. */
 export function layoutOf({ low, high }: Range, bins: number): Layout {
-  return low < high ? { low, high, bins } : { low: low - 0.5, high: high + 0.5, bins };
+  return Number.isFinite(bins / (high - low))
+    ? { low, high, bins }
+    : { low: low - 0.5, high: high + 0.5, bins };
 }
 
 /** `u`: 0 at low, `bins` at high. */

@@ -86,6 +86,10 @@ test('many rows that share a number, huge numbers and tiny ones', async () => {
   assert.ok(Math.abs(huge.wasserstein! / 1e299 - 1) < 1e-9, `${huge.wasserstein}`);
   const tiny = await compare([30_000, `${even} * 1e-300`], [30_000, `${even} * 1e-300 + 1e-301`]);
   assert.ok(Math.abs(tiny.wasserstein! / 1e-301 - 1) < 1e-9, `${tiny.wasserstein}`);
+  const least = await table(30_000, `${even} * 1e-310`);
+  assert.equal((await compareTables(db, { reference: least, current: least })).columns[0]!.ks!.statistic, 0);
+  const [column] = (await summarise(db, least, least.columns)).columns;
+  assert.deepEqual([column!.nulls, column!.counts.reduce((sum, n) => sum + n, 0)], [0, 30_000]);
 });
 
 function near(fast: Compared, exact: Compared) {
