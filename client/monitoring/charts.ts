@@ -5,7 +5,17 @@ import { html, markup } from '../../infra/page/html.ts';
 import type { Html } from '../../infra/page/html.ts';
 
 const orange = '#d97706';
-const time = { field: 'at', type: 'temporal', title: null, axis: { format: '%d %b', labelOverlap: true } };
+const clockMs = 3 * 86_400_000;
+
+/** Days; hours, where all is within some days. In UTC, as all that is told of windows. */
+function timeOf(moments: readonly string[]) {
+  const times = moments.map((at) => Date.parse(at));
+  const format = Math.max(...times) - Math.min(...times) < clockMs ? '%H:%M' : '%d %b';
+  return {
+    ...{ field: 'at', type: 'temporal', title: null },
+    ...{ scale: { type: 'utc' }, axis: { format, labelOverlap: true } },
+  };
+}
 
 /** A number a window, with its interval, what was expected, and what it was at evaluation. */
 export interface Series {
@@ -15,10 +25,22 @@ export interface Series {
   expected?: { at: string; value: number }[];
   /** A level to compare with. */
   level?: number | undefined;
+  /** The values are shares of 1. */
+  share?: boolean;
 }
 
-export async function seriesChart({ title, points, expected = [], level }: Series): Promise<Html> {
-  const y = { type: 'quantitative', title: null, scale: { zero: false } };
+export async function seriesChart({
+  title,
+  points,
+  expected = [],
+  level,
+  share = false,
+}: Series): Promise<Html> {
+  const y = {
+    ...{ type: 'quantitative', title: null, scale: { zero: false } },
+    ...(share && { axis: { format: '.1%' } }),
+  };
+  const time = timeOf(points.map(({ at }) => at));
   const layer: Record<string, unknown>[] = [
     {
       data: { values: points.filter(({ low }) => typeof low === 'number') },

@@ -85,7 +85,7 @@ function seriesOf(ticks: readonly TickRecord[]): Series[] {
     ...plain('99 % of answers within, ms', (tick) => tick.service?.latencyMs?.p99),
     ...plain('failed requests', ({ service }) =>
       service && service.requests > 0 ? service.errors / service.requests : null,
-    ),
+    ).map((one) => ({ ...one, share: true })),
   ];
 }
 

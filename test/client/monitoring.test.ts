@@ -1,6 +1,7 @@
 /** What people see of monitoring: the terminal's table, the page, the ledger of triggers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seriesChart } from '../../client/monitoring/charts.ts';
 import { monitoringPage } from '../../client/monitoring/page.ts';
 import { sparkline, ticksOf, watchingText } from '../../client/monitoring/ticks.ts';
 import { triggerNamed, triggersOf, triggersText, whyText } from '../../client/triggers.ts';
@@ -104,4 +105,18 @@ test('triggers are listed newest first, and each is told in a sentence', async (
   assert.match(whyText(triggerNamed(entries, 'm', 'drift/m/1')), /It started lifecycle\/m\/2\./);
   assert.throws(() => triggerNamed(entries, 'm', 'drift'), /m has 2 triggers that begin with drift/);
   await bench.close();
+});
+
+test('a chart of minutes has hours, in UTC; one of weeks has days', async () => {
+  const series = (everyMs: number) => ({
+    ...{ title: 'failed', share: true },
+    points: [0, 1, 2, 3, 4].map((i) => ({
+      at: new Date(Date.UTC(2001, 1, 1, 9) + i * everyMs).toISOString(),
+      value: i / 10,
+    })),
+  });
+  const minutes = (await seriesChart(series(60_000))).html;
+  assert.match(minutes, />09:0[0-4]</);
+  assert.match(minutes, />20\.0%</);
+  assert.match((await seriesChart(series(7 * 86_400_000))).html, />\d\d Feb</);
 });
