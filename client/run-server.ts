@@ -11,6 +11,12 @@ export interface ServerRun {
   text(listening: Record<string, unknown>): string;
 }
 
+/** @throws Error when it is no port; 0 is any that is free */
+export function portOf(text: string): string {
+  if (/^[0-9]{1,5}$/.test(text) && Number(text) <= 65_535) return text;
+  throw new Error(`the port is "${text}"; it must be a whole number from 0 to 65535`);
+}
+
 export async function runServer({ module, args, env = {}, json, text }: ServerRun): Promise<void> {
   const { forkModule } = await import('../infra/child.ts');
   const child = forkModule(module, { args, env });

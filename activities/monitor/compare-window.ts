@@ -35,7 +35,9 @@ export async function compareWindow(
   const current = await inputsOf(db, log, window, inputs);
   const sides = { reference: inputs, current };
   const compared = inputs.columns.map(({ name }) => compareSummaries(sides, name));
-  const decisions = decide(compared, rowsOf(sides), rule);
+  const { minRows } = project.monitor;
+  const judge = current.rows < minRows ? unjudged(current.rows, minRows) : (one: Decision) => one;
+  const decisions = decide(compared, rowsOf(sides), rule).map(judge);
 
   const said = alone(prediction, 'holdout');
   const predicted = {
@@ -43,7 +45,7 @@ export async function compareWindow(
     current: await predictionsOf(db, log, window, { signature, version, like: said }),
   };
   const output = compareSummaries(predicted, prediction.name);
-  const ofOutput = decide([output], rowsOf(predicted), rule)[0]!;
+  const ofOutput = judge(decide([output], rowsOf(predicted), rule)[0]!);
 
   const { importance = {} } = watch;
   const drift = [
@@ -55,18 +57,16 @@ export async function compareWindow(
     const find = (summary: Summary) => summary.columns.find(({ name }) => name === column.name)!;
     return { ...finite(column), bins: coarseBins(find(from.reference), find(from.current)) };
   });
-  const { minRows } = project.monitor;
-  return {
-    drift: current.rows < minRows ? drift.map(unjudged(current.rows, minRows)) : drift,
-    details: { columns },
-  };
+  return { drift, details: { columns } };
 }
 
-/** Its statistics are told all the same: of a handful of rows the best of columns is far from any reference. */
+type Decision = ReturnType<typeof decide>[number];
+
+/** Statistics are told all the same: of a handful of rows the best of columns is far from any reference. */
 const unjudged =
   (rows: number, atLeast: number) =>
-  (column: ColumnDrift): ColumnDrift => ({
-    ...column,
+  (decision: Decision): Decision => ({
+    ...decision,
     ...{ drifted: false, rule: null, why: `too few rows to judge: ${rows}, at least ${atLeast}` },
   });
 
@@ -135,7 +135,7 @@ async function summarised(db: DuckDb, from: string, columns: TableColumn[], like
 
 function driftOf(
   column: Compared,
-  { drifted, rule, why, pValue }: ReturnType<typeof decide>[number],
+  { drifted, rule, why, pValue }: Decision,
   { rows }: Summary,
   importance: number | undefined,
 ): ColumnDrift {

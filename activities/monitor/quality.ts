@@ -64,7 +64,8 @@ export async function qualityOf(
   const names = Object.keys(values);
   const known = (value: number) => (Number.isFinite(value) ? value : null);
   return {
-    ...{ window, version, rows, labelled, coverage: labelled / rows },
+    ...unlabelled,
+    ...{ labelled, coverage: labelled / rows },
     metrics: Object.fromEntries(names.map((name) => [name, known(values[name]!)])),
     reference: Object.fromEntries(names.map((name) => [name, made.metrics[name] ?? null])),
     intervals: intervals(values, replicates, 0),

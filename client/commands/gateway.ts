@@ -1,7 +1,7 @@
 /** The gateway alone; `esteira up` starts one, too. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { runServer } from '../run-server.ts';
+import { portOf, runServer } from '../run-server.ts';
 
 interface GatewayOptions {
   port?: string;
@@ -22,18 +22,13 @@ export function addGatewayCommand(program: Command): void {
 }
 
 async function gateway({ port, host, config, json = false }: GatewayOptions): Promise<void> {
-  if (port !== undefined && (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65_535))
-    throw new Error(`the port is "${port}"; it must be a whole number from 0 to 65535`);
+  const place = port === undefined ? [] : ['--port', portOf(port)];
   const { readConfig } = await import('../../infra/config.ts');
   const { located } = await import('../session.ts');
   await located(readConfig()); // what is wrong in it is said here, once
   await runServer({
     module: new URL('../gateway/server.ts', import.meta.url),
-    args: [
-      ...['--host', host],
-      ...(port === undefined ? [] : ['--port', port]),
-      ...(config === undefined ? [] : ['--config', resolve(config)]),
-    ],
+    args: ['--host', host, ...place, ...(config === undefined ? [] : ['--config', resolve(config)])],
     json,
     text: ({ url, open }) =>
       [

@@ -2,7 +2,7 @@
 import { access } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { runServer } from '../run-server.ts';
+import { portOf, runServer } from '../run-server.ts';
 
 interface ServeOptions {
   name?: string[];
@@ -68,11 +68,6 @@ async function named(paths: readonly string[], names: readonly string[]) {
     });
   }
   return models;
-}
-
-function portOf(text: string): string {
-  if (/^[0-9]{1,5}$/.test(text) && Number(text) <= 65_535) return text;
-  throw new Error(`the port is "${text}"; it must be a whole number from 0 to 65535`);
 }
 
 function described({ url, grpcPort, models }: Listening): string {
