@@ -34,8 +34,6 @@ export interface AdoptPlan {
   classes: readonly string[];
 }
 
-/** Operators of older versions read their attributes otherwise than those that are put around them. */
-const opsetAtLeast = 13;
 const prefix = 'given/';
 
 /** @throws AdoptFault with a sentence that says what would be right */
@@ -85,12 +83,6 @@ function checked(bytes: Uint8Array): Model {
   }
   const { faults } = decodeChecked(bytes, [...known, ...constantPorts(model)], []);
   if (faults.length > 0) throw new AdoptFault(faults.join('; '));
-  const opset = model.opsetImport?.find(({ domain }) => !domain || domain === 'ai.onnx')?.version;
-  if (opset !== undefined && opset !== null && Number(opset) < opsetAtLeast) {
-    throw new AdoptFault(
-      `it is written for opset ${Number(opset)}; export it for ${opsetAtLeast} or newer (skl2onnx, onnxmltools: target_opset=17)`,
-    );
-  }
   return model;
 }
 

@@ -8,6 +8,7 @@
 import { elementTypeOf, ModelProto, shapeOf } from './proto.ts';
 import type { Attribute, ElementType, GraphProto, Model, NodeProto, ValueInfo } from './proto.ts';
 import { otherFormat } from './magic.ts';
+import { opsetFaults } from './opset.ts';
 import { scan } from './scan.ts';
 import { shapeFault, tensorFault } from './tensors.ts';
 
@@ -44,17 +45,15 @@ export function decodeChecked(
   return faults.length > 0 ? { faults } : { faults, model };
 }
 
-function modelFaults(
-  { graph, functions }: Model,
-  inputs: readonly Port[],
-  outputs: readonly Port[],
-): string[] {
+function modelFaults(model: Model, inputs: readonly Port[], outputs: readonly Port[]): string[] {
+  const { graph, functions } = model;
   if (!graph?.node?.length) return ['it is not an ONNX model: it has no graph'];
   return [
     ...(functions?.length ? ['it defines functions of its own'] : []),
     ...portFaults('input', graph.input ?? [], inputs),
     ...portFaults('output', graph.output ?? [], outputs),
     ...graphFaults(graph, undefined),
+    ...opsetFaults(model),
   ];
 }
 

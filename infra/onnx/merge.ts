@@ -43,7 +43,7 @@ export function merge(
 
 const isInput = (model: Model, name: string) => model.graph?.input?.some((input) => input.name === name);
 
-/** The newer of each domain: operators keep their meaning within the few versions trainers write. */
+/** The newer of each domain: what would change its meaning by that was refused (opset.ts). */
 function opsets(first: Model, second: Model) {
   const versions = new Map<string, number>();
   for (const { domain, version } of [...(first.opsetImport ?? []), ...(second.opsetImport ?? [])]) {

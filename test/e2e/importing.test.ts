@@ -143,51 +143,74 @@ test('what cannot be imported is told before a lifecycle starts', async () => {
   assert.equal(await belt.esteira.describe('never'), undefined);
 });
 
-const script = `
+/** A trainer elsewhere: it leaves the rows that it has not seen, and its own predictions of ten of them. */
+const script = (fit: string) => `
 import sys, json
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from sklearn.pipeline import make_pipeline
-from skl2onnx import to_onnx
 folder = sys.argv[1]
 rng = np.random.default_rng(7)
 x = rng.normal(size=(600, 3)) * [1, 10, 100]
 y = np.where(x[:, 0] + x[:, 1] / 10 + rng.normal(size=600) / 2 > 0, "late", "in time")
-model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x[:300], y[:300])
-first = x[:1].astype(np.float32)
-open(folder + "/zipmap.onnx", "wb").write(to_onnx(model, first).SerializeToString())
-plain = to_onnx(model, first, options={id(model): {"zipmap": False}})
-open(folder + "/sklearn.onnx", "wb").write(plain.SerializeToString())
-with open(folder + "/sklearn.csv", "w") as file:
+${fit}
+with open(folder + "/theirs.csv", "w") as file:
     file.write("a,b,c,class\\n")
     for row, label in zip(x[300:].tolist(), y[300:]):
         file.write(",".join(map(repr, row)) + "," + label + "\\n")
 print(json.dumps({"rows": x[300:310].tolist(), "late": model.predict_proba(x[300:310])[:, 1].tolist()}))
 `;
 
-test('what skl2onnx writes: the predictions are those of scikit-learn', { timeout: 600_000 }, async (t) => {
-  const found = await interpreterOf('scikit-learn');
-  if ('absent' in found) return t.skip(found.absent);
-  await writeFile(join(root, 'train.py'), script);
-  const { stdout } = await promisify(execFile)(found.python, [join(root, 'train.py'), root]);
-  const said = JSON.parse(stdout) as { rows: [number, number, number][]; late: number[] };
-  const sample = join(root, 'sklearn.csv');
-  await assert.rejects(
-    imported(join(root, 'zipmap.onnx'), { model: 'sk', sample }),
-    /is a map for each row \(ZipMap\)/,
-  );
-  const { outcome } = await imported(join(root, 'sklearn.onnx'), { model: 'sk', sample });
-  assert.equal(outcome.status, 'deployed');
-  const { onnx, signature } = (await usableVersion(belt.esteira, 'sk')).package;
-  assert.deepEqual(signature.classes, ['in time', 'late']);
-  const columns = Object.fromEntries(
-    ['a', 'b', 'c'].map((name, i) => [name, said.rows.map((row) => row[i]!)]),
-  );
-  const answers = await score(await belt.esteira.store.localPath(onnx), signature, columns);
-  for (const [i, value] of answers.entries()) assert(Math.abs(value - said.late[i]!) < 1e-5, `row ${i}`);
-  return undefined;
-});
+const sklearn = `
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline
+from skl2onnx import to_onnx
+model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x[:300], y[:300])
+first = x[:1].astype(np.float32)
+open(folder + "/zipmap.onnx", "wb").write(to_onnx(model, first).SerializeToString())
+plain = to_onnx(model, first, options={id(model): {"zipmap": False}})
+open(folder + "/theirs.onnx", "wb").write(plain.SerializeToString())
+`;
+
+/** The converter writes the oldest opset that has what it needs: 9, whatever it is asked for. */
+const lightgbm = `
+from lightgbm import LGBMClassifier
+from onnxmltools import convert_lightgbm
+from onnxmltools.convert.common.data_types import FloatTensorType
+model = LGBMClassifier(n_estimators=20, verbose=-1).fit(x[:300], y[:300])
+types = [("x", FloatTensorType([None, 3]))]
+plain = convert_lightgbm(model, initial_types=types, zipmap=False, target_opset=15)
+open(folder + "/theirs.onnx", "wb").write(plain.SerializeToString())
+`;
+
+for (const { tool, fit } of [
+  { tool: 'scikit-learn', fit: sklearn },
+  { tool: 'lightgbm', fit: lightgbm },
+] as const) {
+  test(`the predictions of an imported model are those of ${tool}`, { timeout: 600_000 }, async (t) => {
+    const found = await interpreterOf(tool);
+    if ('absent' in found) return t.skip(found.absent);
+    const folder = await mkdtemp(join(root, 'theirs-'));
+    await writeFile(join(folder, 'train.py'), script(fit));
+    const { stdout } = await promisify(execFile)(found.python, [join(folder, 'train.py'), folder]);
+    const said = JSON.parse(stdout) as { rows: [number, number, number][]; late: number[] };
+    const options = { model: tool, sample: join(folder, 'theirs.csv') };
+    if (tool === 'scikit-learn')
+      await assert.rejects(
+        imported(join(folder, 'zipmap.onnx'), options),
+        /is a map for each row \(ZipMap\)/,
+      );
+    const { outcome } = await imported(join(folder, 'theirs.onnx'), options);
+    assert.equal(outcome.status, 'deployed');
+    const { onnx, signature } = (await usableVersion(belt.esteira, tool)).package;
+    assert.deepEqual(signature.classes, ['in time', 'late']);
+    const columns = Object.fromEntries(
+      ['a', 'b', 'c'].map((name, i) => [name, said.rows.map((row) => row[i]!)]),
+    );
+    const answers = await score(await belt.esteira.store.localPath(onnx), signature, columns);
+    for (const [i, value] of answers.entries()) assert(Math.abs(value - said.late[i]!) < 1e-5, `row ${i}`);
+    return undefined;
+  });
+}
 
 test('a version leaves as an OCI image layout, the same one wherever and whenever', async () => {
   const [one, two] = [join(root, 'one'), join(root, 'two')];

@@ -63,6 +63,22 @@ test('external data in the body of a loop is found too', () => {
   assert.match(faults.join(), /outside the file/);
 });
 
+test('an operator that meant something else in the file’s opset is named, in inner graphs too', () => {
+  const body = graph('body');
+  const [turn, on] = [body.input('turn', 'int64', []), body.input('on', 'bool', [])];
+  body.output('onOut', on, 'bool', []);
+  body.output('sum', body.node('ReduceSum', [turn]), 'int64', []);
+  const outer = graph('outer');
+  const count = outer.input('count', 'int64', []);
+  outer.output('y', outer.node('Loop', [count, ''], { body: { graph: body.proto() } }), 'int64', ['n']);
+  const at = (version: number) => {
+    const model = { ...decodeModel(outer.bytes()), opsetImport: [{ domain: '', version }] };
+    return check(encodeModel(model), [{ name: 'count', type: 'int64', rank: 0 }], []);
+  };
+  assert.deepEqual(at(13), []);
+  assert.match(at(12).join(), /^operator ReduceSum of opset 12 has changed since/);
+});
+
 test('a port of a type that nothing here uses is a fault, not a crash', () => {
   const model = decodeModel(doubling().bytes());
   model.graph!.output![0]!.type!.tensorType!.elemType = TensorProto.DataType.BFLOAT16;
