@@ -209,6 +209,11 @@ export function secretOf(variable: string): string | undefined {
   return process.env[variable] || undefined;
 }
 
+/** The SDK tells in eight lines, at every command, which Node its coming versions will want; ours is locked. */
+export function withoutAwsNotice(): void {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+}
+
 /** Faults to strike in this process; undefined nearly always. */
 export function faultSetting(): string | undefined {
   return process.env['ESTEIRA_FAULT'] || undefined;

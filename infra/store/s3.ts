@@ -19,6 +19,7 @@ import {
 import type { HeadObjectCommandOutput, PutObjectCommandInput } from '@aws-sdk/client-s3';
 import type { Artifact } from '../../contracts/artifact.ts';
 import { permanent } from '../../contracts/failures.ts';
+import { withoutAwsNotice } from '../config.ts';
 import { sha256 } from '../digest.ts';
 import { failpoint } from '../failpoint.ts';
 import { Downloads } from './downloads.ts';
@@ -36,6 +37,7 @@ export function openS3Store(uri: string, cacheDir: string, idle = idleMs): Store
   const { hostname: bucket, pathname, searchParams } = new URL(uri);
   const endpoint = searchParams.get('endpoint');
   const region = searchParams.get('region') ?? (endpoint ? 'us-east-1' : undefined);
+  withoutAwsNotice();
   const client = new S3Client({
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
