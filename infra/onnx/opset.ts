@@ -40,7 +40,7 @@ export function opsetFaults({ opsetImport, graph }: Model): string[] {
   const faults = new Set<string>();
   for (const { domain, opType } of graph ? nodesOf(graph) : []) {
     const of = plain(domain);
-    const at = written.get(of) ?? 1;
+    const at = written.get(of) ?? Infinity; // onnxruntime takes a set that is not named in its newest version
     const meant = Math.max(changed[of]?.get(opType ?? '') ?? 1, oldest[of] ?? 1);
     if (at >= meant || at >= (ours.get(of) ?? 1)) continue;
     faults.add(
