@@ -16,7 +16,7 @@ export type Value = string | number | boolean | null;
 export class Packing {
   readonly #folder: string;
   readonly #spillDir: string;
-  #db: Promise<DuckDb> | undefined;
+  #db: DuckDb | undefined;
   /** The engine does one statement at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -67,13 +67,13 @@ export class Packing {
 
   async close(): Promise<void> {
     await this.#turn;
-    await (await this.#db)?.close();
+    await this.#db?.close();
   }
 
   #alone<T>(act: (db: DuckDb) => Promise<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
-      this.#db ??= this.#open();
-      return act(await this.#db);
+      this.#db ??= await this.#open();
+      return act(this.#db);
     });
     this.#turn = turn.catch(() => undefined);
     return turn;

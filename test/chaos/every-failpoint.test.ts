@@ -48,12 +48,16 @@ async function everybodyRuns(): Promise<void> {
 
 /** A caller whose call was cut short tries again; the second is a second, for ids are its own affair. */
 async function insist(action: () => Promise<void>): Promise<void> {
+  let refused: unknown;
   await until(() =>
     action().then(
       () => true,
-      () => false,
+      (error: unknown) => {
+        refused = error;
+        return false;
+      },
     ),
-  );
+  ).catch(() => assert.fail(`refused to the end: ${String(refused)}`));
 }
 
 /** Two people agree to whatever is asked. */
@@ -78,13 +82,13 @@ async function machinesTell(): Promise<void> {
   });
   const id = `every-${asked}`;
   const time = new Date(Date.parse(january.until) - 86_400_000).toISOString();
-  const taken = async (kind: 'event' | 'label' | 'push', act: () => Promise<void>) => {
+  const taken = async (kind: 'event' | 'label' | 'push', act: () => Promise<unknown>) => {
     const count = async () =>
       readAcknowledged(town.files.acknowledged).filter((one) => one.kind === kind).length;
     const before = await count();
     await insist(async () => {
-      await act();
-      assert((await count()) > before, 'it was not acknowledged');
+      const answer = await act();
+      assert((await count()) > before, `it was not acknowledged: ${JSON.stringify(answer)}`);
     });
   };
   for (const _ of [1, 2])

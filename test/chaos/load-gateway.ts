@@ -24,6 +24,11 @@ interface Sent {
   data: unknown;
 }
 
+interface Answer {
+  status: number;
+  body: unknown;
+}
+
 const past: Sent[] = [];
 const pushed: { key: string; rows: object[]; ids: string[] }[] = [];
 
@@ -57,7 +62,8 @@ const flood: Doing = async (town, dice, n) => {
   await Promise.allSettled(many.map((one) => tellOf(town, one)));
 };
 
-export async function tellOf(town: Town, one: Sent): Promise<void> {
+/** @returns what it answered, for who wants to know why it did not take it */
+export async function tellOf(town: Town, one: Sent): Promise<Answer> {
   const { status, body } = await send(
     `${town.stack.gatewayUrl}/events`,
     { specversion: '1.0', ...one },
@@ -65,8 +71,9 @@ export async function tellOf(town: Town, one: Sent): Promise<void> {
   );
   const about = { caller, source: one.source, id: one.id, digest: sha256(canonicalJson(one)) };
   if (status === 409) town.acknowledge({ kind: 'event-conflict', ...about });
-  if (status !== 202 && status !== 200) return;
-  town.acknowledge({ kind: 'event', ...about, disposition: body.disposition });
+  if (status === 202 || status === 200)
+    town.acknowledge({ kind: 'event', ...about, disposition: body.disposition });
+  return { status, body };
 }
 
 const gatewayLabel: Doing = async (town, [which, value], n) => {
@@ -76,12 +83,13 @@ const gatewayLabel: Doing = async (town, [which, value], n) => {
   await labelAt(town, model, ids, label);
 };
 
-export async function labelAt(town: Town, model: string, ids: string[], label: number): Promise<void> {
-  const { status } = await send(
+export async function labelAt(town: Town, model: string, ids: string[], label: number): Promise<Answer> {
+  const { status, body } = await send(
     `${town.stack.gatewayUrl}/labels?model=${model}`,
     ids.map((id) => ({ id, label })),
   );
   if (status === 202) town.acknowledge({ kind: 'label', model, ids, value: String(label) });
+  return { status, body };
 }
 
 const push: Doing = async (town, [value, keyed], n) => {
@@ -100,16 +108,17 @@ const pushAgain: Doing = async (town, [which, other], n) => {
   await pushTo(town, changed, before.ids, before.key);
 };
 
-export async function pushTo(town: Town, rows: object[], ids: string[], key: string | null): Promise<void> {
-  const body = JSON.stringify(rows);
-  const { status } = await send(
+export async function pushTo(town: Town, rows: object[], ids: string[], key: string | null): Promise<Answer> {
+  const text = JSON.stringify(rows);
+  const { status, body } = await send(
     `${town.stack.gatewayUrl}/data/${source}`,
-    body,
+    text,
     key === null ? {} : { 'idempotency-key': key },
   );
   if (status === 409 && key !== null)
-    town.acknowledge({ kind: 'push-conflict', source, key, digest: sha256(body) });
+    town.acknowledge({ kind: 'push-conflict', source, key, digest: sha256(text) });
   if (status === 202 || status === 200) town.acknowledge({ kind: 'push', source, key, ids });
+  return { status, body };
 }
 
 export const machines = {

@@ -1,5 +1,6 @@
 /** Labels and rows: durable when they are answered for, each once, and a project really reads what was pushed. */
 import assert from 'node:assert/strict';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createIngest } from '../../../activities/ingest/index.ts';
@@ -247,6 +248,19 @@ test('a day that is over becomes one file, and nobody sees a row twice, or misse
   const keys: string[] = [];
   for await (const { key } of bench.store.list('landing/days/')) keys.push(key);
   assert.deepEqual(keys, [`${day(1)}.parquet`]);
+  await packing.close();
+});
+
+test('an engine that could not be opened is opened by the next who needs it', async () => {
+  const folder = join(bench.folder, 'crowded');
+  const packing = new Packing(folder);
+  const pack = () =>
+    packing.pack([{ name: 'x', type: 'DOUBLE' }], [[1]], async (path) => (await stat(path)).size > 0);
+  await mkdir(folder);
+  await writeFile(join(folder, 'spill'), ''); // stands where its folder would be
+  await assert.rejects(pack(), { code: 'EEXIST' });
+  await rm(join(folder, 'spill'));
+  assert.equal(await pack(), true);
   await packing.close();
 });
 
