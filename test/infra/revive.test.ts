@@ -6,8 +6,9 @@ import { Worker } from '@temporalio/worker';
 import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { revive } from '../../infra/revive.ts';
 import { entity, setup, trigger } from '../support/entity.ts';
-import { openWorld, until } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 let world: World;
 before(async () => (world = await openWorld()));

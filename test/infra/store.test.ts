@@ -15,6 +15,7 @@ import { readBytes } from '../../infra/store/json.ts';
 import { openStore } from '../../infra/store/open.ts';
 import type { Store } from '../../infra/store/store.ts';
 import { startS3 } from '../support/s3.ts';
+import { until } from '../support/until.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'esteira-store-'));
 const cacheDir = join(root, 'cache');
@@ -231,8 +232,4 @@ function spawnChild(module: string, ...args: string[]) {
 async function child(module: string, ...args: string[]): Promise<void> {
   const code = await new Promise((resolve) => spawnChild(module, ...args).once('exit', resolve));
   assert.equal(code, 0);
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
 }

@@ -9,7 +9,8 @@ import { ReplicaStatus } from '../../contracts/serving.ts';
 import { forkModule } from '../../infra/child.ts';
 import { readJson } from '../../infra/store/json.ts';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
-import { makePlace, until } from '../support/server.ts';
+import { makePlace } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 /** Notes what it is asked; answers as the file `answer.json` beside it says. */
 const program = `

@@ -4,8 +4,9 @@ import { appendFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, beforeEach, afterEach, test } from 'node:test';
 import { publishSlots, publishVersion, signature } from '../support/serving-model.ts';
-import { inferBody, makePlace, post, until } from '../support/server.ts';
+import { inferBody, makePlace, post } from '../support/server.ts';
 import type { Place } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 let place: Place;
 const running: Awaited<ReturnType<Place['start']>>[] = [];

@@ -7,8 +7,9 @@ import { Package, ReplicaStatus } from '../../contracts/serving.ts';
 import type { Package as Made } from '../../contracts/serving.ts';
 import { putJsonBlob, readJson, readJsonBlob } from '../../infra/store/json.ts';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
-import { inferBody, makePlace, post, until } from '../support/server.ts';
+import { inferBody, makePlace, post } from '../support/server.ts';
 import type { Place } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 let place: Place;
 const running: Awaited<ReturnType<Place['start']>>[] = [];

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
 import { balance, press } from '../support/pressure.ts';
-import { inferBody, makePlace, until } from '../support/server.ts';
+import { inferBody, makePlace } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 /** 20 and more were tried by `npm run bench -- rolling`. */
 const restarts = Number(process.env['RESTARTS'] ?? 4);

@@ -4,8 +4,9 @@ import { after, before, test } from 'node:test';
 import { ReplicaStatus } from '../../contracts/serving.ts';
 import { readJson } from '../../infra/store/json.ts';
 import { publishSlots, publishVersion } from '../support/serving-model.ts';
-import { inferBody, makePlace, post, until } from '../support/server.ts';
+import { inferBody, makePlace, post } from '../support/server.ts';
 import type { Place } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 let place: Place;
 let server: Awaited<ReturnType<Place['start']>>;

@@ -18,8 +18,9 @@ import type { Receiver } from './receiver.ts';
 import { dayWindow, serve, served } from './served.ts';
 import { openBench } from './stage.ts';
 import type { Bench } from './stage.ts';
-import { artifact, openWorld, until } from './world.ts';
+import { artifact, openWorld } from './world.ts';
 import type { World } from './world.ts';
+import { until } from './until.ts';
 
 type Settings = NonNullable<z.input<typeof Project>['alerts']>;
 type Told = Pick<Alert, 'kind' | 'key' | 'message' | 'severity'>;

@@ -73,7 +73,7 @@ export async function openBelt(environment: Record<string, string> = {}): Promis
     },
     async reached(lifecycleId, stage) {
       let attempt: number | undefined;
-      await until(async () => (attempt = await attemptOf(esteira, lifecycleId, stage)) !== undefined);
+      await until(async () => (attempt = await attemptOf(esteira, lifecycleId, stage)) !== undefined, 20);
       return attempt!;
     },
     slots: (model) => numbered(esteira, `models/${model}/slots/`, Slots),

@@ -8,8 +8,9 @@ import { rolloutWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { rollbackUpdate, rolloutQuery } from '../../workflows/messages.ts';
 import { rollout } from '../../workflows/rollout.ts';
 import { entity as entityOf, setup, trigger } from './entity.ts';
-import { artifact, until } from './world.ts';
+import { artifact } from './world.ts';
 import type { World } from './world.ts';
+import { until } from './until.ts';
 
 export const long = 600_000;
 export const shadow = (bakeMs: number): Step => ({ mode: 'shadow', share: 0, shadow: 0.5, bakeMs });

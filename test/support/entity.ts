@@ -7,8 +7,9 @@ import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { askAgain } from '../../infra/temporal.ts';
 import { describeQuery, triggerUpdate } from '../../workflows/messages.ts';
 import { model } from '../../workflows/model.ts';
-import { artifact, until } from './world.ts';
+import { artifact } from './world.ts';
 import type { World } from './world.ts';
+import { until } from './until.ts';
 
 export const day = (n: number) => new Date(Date.UTC(2001, 1, n)).toISOString();
 

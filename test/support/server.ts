@@ -106,7 +106,3 @@ export async function post(url: string, body: unknown): Promise<Answer> {
   });
   return { status: response.status, body: await response.json() };
 }
-
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
-}

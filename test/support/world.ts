@@ -23,6 +23,7 @@ import { isAlive } from '../../infra/local.ts';
 import { findLifecycle, modelsOf } from '../../infra/temporal.ts';
 import { workflowBundle } from '../../infra/workflow-bundle.ts';
 import { createWorkers } from '../../workers/queues.ts';
+import { until } from './until.ts';
 
 const digest = 'a'.repeat(64);
 export const artifact = { uri: 'blobs/a', sha256: digest, bytes: 1, mediaType: 'application/octet-stream' };
@@ -223,9 +224,4 @@ export function plan(model: string, change: Partial<LifecyclePlan> = {}): Lifecy
     shuffleLabels: false,
     ...change,
   };
-}
-
-/** Polls every 20 ms; the test's own timeout bounds it. */
-export async function until(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20));
 }

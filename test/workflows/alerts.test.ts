@@ -13,7 +13,8 @@ import { alertsQuery, observeUpdate } from '../../workflows/messages.ts';
 import { drift, openAlerted } from '../support/alerted.ts';
 import type { Alerted } from '../support/alerted.ts';
 import { dayWindow } from '../support/served.ts';
-import { artifact, until } from '../support/world.ts';
+import { artifact } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
 let town: Alerted;

@@ -6,8 +6,9 @@ import type { ApprovalPolicy } from '../../contracts/project.ts';
 import { approvalWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { approval } from '../../workflows/approval.ts';
 import { approvalQuery, decideSignal, decideUpdate } from '../../workflows/messages.ts';
-import { artifact, openWorld, until } from '../support/world.ts';
+import { artifact, openWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 let world: World;
 let requests = 0;

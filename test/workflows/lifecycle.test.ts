@@ -9,8 +9,9 @@ import { approvalWorkflowId, taskQueues } from '../../contracts/search.ts';
 import { lifecycle, progressQuery } from '../../workflows/lifecycle.ts';
 import { decideUpdate } from '../../workflows/messages.ts';
 import { monitor } from '../../workflows/monitor.ts';
-import { artifact, openWorld, plan, releasedHistories, scorecard, until } from '../support/world.ts';
+import { artifact, openWorld, plan, releasedHistories, scorecard } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 let world: World;
 let runs = 0;

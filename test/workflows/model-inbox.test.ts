@@ -5,8 +5,9 @@ import type { AllActivities } from '../../contracts/activities.ts';
 import type { Trigger } from '../../contracts/lifecycle.ts';
 import type { ProjectSetup } from '../../contracts/model.ts';
 import { setup, trigger, entity as entityOf, day } from '../support/entity.ts';
-import { artifact, openWorld, scorecard, until } from '../support/world.ts';
+import { artifact, openWorld, scorecard } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 let world: World;
 before(async () => (world = await openWorld()));

@@ -8,8 +8,9 @@ import type { Disposition, PromotionAnswer, Recalled } from '../../contracts/mod
 import { modelWorkflowId, taskQueues } from '../../contracts/search.ts';
 import type { Slots } from '../../contracts/serving.ts';
 import { entity as entityOf, setup, trigger } from '../support/entity.ts';
-import { artifact, dataset, openWorld, until } from '../support/world.ts';
+import { artifact, dataset, openWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 let world: World;
 before(async () => (world = await openWorld()));

@@ -12,8 +12,9 @@ import {
   rollbackUpdate,
 } from '../../workflows/messages.ts';
 import { day, setup, trigger, entity as entityOf } from '../support/entity.ts';
-import { artifact, openWorld, until } from '../support/world.ts';
+import { artifact, openWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 let world: World;
 before(async () => (world = await openWorld()));

@@ -4,8 +4,9 @@ import { after, before, test } from 'node:test';
 import { taskQueues } from '../../contracts/search.ts';
 import { besideSettings, cpuSettings } from '../../workers/settings.ts';
 import { entity, setup, trigger } from '../support/entity.ts';
-import { openWorld, until } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 const places = cpuSettings.maxConcurrentActivityTaskExecutions;
 /** More than there are places for work or for records. */

@@ -6,8 +6,9 @@ import type { LifecyclePlan } from '../../contracts/lifecycle.ts';
 import type { RetrainPolicy } from '../../contracts/retrain.ts';
 import { cooldownOf, quietUntil, windowStart } from '../../workflows/retrain.ts';
 import { day, entity as entityOf, setup, trigger } from '../support/entity.ts';
-import { openWorld, scorecard, until } from '../support/world.ts';
+import { openWorld, scorecard } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 let world: World;
 before(async () => (world = await openWorld()));

@@ -12,8 +12,9 @@ import {
 import { aloneIn, canary, challengedIn, long, looksLike, shadow, trial } from '../support/challenged.ts';
 import type { Alone, Observe, Town } from '../support/challenged.ts';
 import { entity as entityOf } from '../support/entity.ts';
-import { openWorld, until } from '../support/world.ts';
+import { openWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
+import { until } from '../support/until.ts';
 
 let world: World;
 before(async () => (world = await openWorld()));
