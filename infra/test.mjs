@@ -50,9 +50,9 @@ function runTests(files) {
   ]);
   const args = [
     '--import',
-    'tsx',
+    './infra/child-loader.mjs',
     '--test',
-    '--test-concurrency=3', // on two cores: most of them wait for servers and clocks
+    '--test-concurrency=4', // on two cores: most of them wait for servers and clocks
     '--test-timeout=1800000',
     ...flags,
     ...files,
