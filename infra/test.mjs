@@ -52,7 +52,7 @@ function runTests(files) {
     '--import',
     './infra/child-loader.mjs',
     '--test',
-    '--test-concurrency=4', // on two cores: most of them wait for servers and clocks
+    '--test-concurrency=3', // on two cores: a fourth makes none of them quicker
     '--test-timeout=1800000',
     ...flags,
     ...files,

@@ -10,6 +10,7 @@ import { connectionTimes, refuseConnection } from '../infra/connections.ts';
 import type { Logger } from '../infra/log.ts';
 import { version } from '../infra/version.ts';
 import { bodyLimit, drained, tooLarge } from './body.ts';
+import type { Scope } from './access.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Gate } from './gate.ts';
 import { callerOf, hostOf, inferHttp, inferPath } from './infer-http.ts';
@@ -82,8 +83,7 @@ export function createApp(deps: AppDeps): FastifyInstance {
     // By the route that was found, not by the path: that may be written in more than one way.
     const { url: route = '' } = request.routeOptions;
     if (open.has(route)) return;
-    const scope = route === '/metrics' || route.startsWith('/v2/repository') ? 'admin' : 'predict';
-    await gate.admit(callerOf(request.raw), scope, askedModel(catalogue, route, request.params));
+    await gate.admit(callerOf(request.raw), scopeOf(route), askedModel(catalogue, route, request.params));
   });
   app.addHook('preParsing', async (request) => {
     const { 'content-encoding': encoding = 'identity' } = request.headers;
@@ -177,6 +177,12 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** What balancers and probes ask, who have no token. */
 const open = new Set(['/v2/health/live', '/v2/health/ready', '/ping', '/health']);
+
+/** @param route empty, where there is none */
+function scopeOf(route: string): Scope | undefined {
+  if (route === '') return undefined;
+  return route === '/metrics' || route.startsWith('/v2/repository') ? 'admin' : 'predict';
+}
 
 /** A path without a name asks the one model that is here. */
 function askedModel({ hosts }: Catalogue, route: string, params: unknown): string | undefined {

@@ -18,16 +18,19 @@ export class Gate {
     this.#rates = rates;
   }
 
-  /** @returns undefined when it may pass at once; else wait. @throws Refusal 401, 403, 429 */
-  admit(caller: Caller, scope: Scope, model?: string): Promise<void> | undefined {
+  /**
+   * @param scope none where there is nothing: whoever is known is told so
+   * @returns undefined when it may pass at once; else wait. @throws Refusal 401, 403, 429
+   */
+  admit(caller: Caller, scope: Scope | undefined, model?: string): Promise<void> | undefined {
     const grant = this.#access?.identify(caller.authorization);
     if (grant instanceof Promise) return grant.then((found) => this.#pass(found, caller, scope, model));
     this.#pass(grant, caller, scope, model);
     return undefined;
   }
 
-  #pass(grant: Grant | undefined, { address }: Caller, scope: Scope, model?: string): void {
-    if (grant) permit(grant, scope, model);
+  #pass(grant: Grant | undefined, { address }: Caller, scope: Scope | undefined, model?: string): void {
+    if (grant && scope) permit(grant, scope, model);
     this.#rates?.take(grant?.name ?? address ?? '');
   }
 }

@@ -31,6 +31,7 @@ before(async () => {
     token('shop', ['predict']),
     token('other', ['predict'], ['orders']),
     token('operator', ['predict', 'admin']),
+    token('watcher', ['admin']),
   ];
   await writeFile(tokensPath, JSON.stringify({ tokens }));
 });
@@ -223,6 +224,12 @@ test('metrics may have a port of their own, and then are nowhere else', async ()
     assert.match(await (await get(`${management}/metrics`)).text(), /esteira_serving_ready 1/);
     assert.equal((await get(`${management}/v2/health/ready`)).status, 200);
     assert.equal((await get(`${management}/v2`)).status, 404);
+  });
+  const env = { ESTEIRA_SERVING_MANAGEMENT_PORT: '0', ESTEIRA_SERVING_TOKENS: tokensPath };
+  await withServer(env, async ({ url }) => {
+    const missed = await get(`${url}/metrics`, 'secret-of-watcher');
+    assert.equal(missed.status, 404, 'not a scope that would not help');
+    assert.match(await missed.text(), /there is nothing at \/metrics/);
   });
 });
 
