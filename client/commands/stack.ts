@@ -32,12 +32,14 @@ async function up(json: boolean): Promise<void> {
   const interrupted = whenInterrupted();
   const { readConfig } = await import('../../infra/config.ts');
   const { startStack } = await import('../stack.ts');
-  const stack = await startStack(readConfig(), (line) => void process.stderr.write(`${line}\n`));
+  const config = readConfig();
+  const stack = await startStack(config, (line) => void process.stderr.write(`${line}\n`));
   const { address, uiUrl, servingUrl, gatewayUrl, store } = stack;
+  const { host, grpcPort } = config.serving;
   const text = [
     `Temporal  ${stack.server}`,
     ...(uiUrl ? [`Web UI    ${uiUrl}`] : []),
-    `Endpoint  ${servingUrl}`,
+    `Endpoint  ${servingUrl}${grpcPort ? `, gRPC at ${host}:${grpcPort}` : ''}`,
     `Gateway   ${gatewayUrl}`,
     `Store     ${store}`,
     ...(stack.devices.length > 0
