@@ -7,6 +7,7 @@
 import { encodeModel } from './proto.ts';
 import type { Attribute, GraphProto, Model, NodeProto } from './proto.ts';
 import { entries, modelHeader } from './graph.ts';
+import { plain } from './opset.ts';
 
 /**
  * @param first its inputs are the merged model's inputs
@@ -47,8 +48,8 @@ const isInput = (model: Model, name: string) => model.graph?.input?.some((input)
 function opsets(first: Model, second: Model) {
   const versions = new Map<string, number>();
   for (const { domain, version } of [...(first.opsetImport ?? []), ...(second.opsetImport ?? [])]) {
-    const plain = domain === 'ai.onnx' ? '' : (domain ?? '');
-    versions.set(plain, Math.max(versions.get(plain) ?? 0, Number(version)));
+    const name = plain(domain);
+    versions.set(name, Math.max(versions.get(name) ?? 0, Number(version)));
   }
   return [...versions].map(([domain, version]) => ({ domain, version }));
 }

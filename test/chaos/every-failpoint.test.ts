@@ -104,11 +104,13 @@ async function machinesTell(): Promise<void> {
   });
 }
 
-/** Until `auto` serves: so many faults at once can be more than a replica's patience with a version, which is then taken back. */
+/**
+ * Until `auto` serves: so many faults at once can be more than a replica's patience with a version, which is then taken
+ * back, and nothing else may keep it from serving.
+ */
 async function everybodyServes(): Promise<void> {
   let n = 0;
-  const champion = async () => (await town.esteira.describe('auto').catch(() => undefined))?.slots?.champion;
-  do {
+  for (;;) {
     await everybodyRuns();
     await until(async () => {
       await agree().catch(() => undefined); // it may be cut short by the very faults
@@ -119,7 +121,12 @@ async function everybodyServes(): Promise<void> {
       if (answered) town.acknowledge({ kind: 'prediction', model: 'auto', ids: answered.ids });
       return idle().catch(() => false);
     });
-  } while (!(await champion()));
+    let about: Awaited<ReturnType<typeof town.esteira.describe>>;
+    await insist(async () => void (about = await town.esteira.describe('auto')));
+    if (about?.slots?.champion) return;
+    const outcome = await town.esteira.outcome(`lifecycle/auto/${about?.lifecycles}`);
+    assert.equal(outcome.status, 'rolled-back', JSON.stringify(outcome));
+  }
 }
 
 async function live(): Promise<void> {

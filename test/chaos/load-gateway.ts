@@ -5,6 +5,7 @@
 import { sha256 } from '../../infra/digest.ts';
 import { canonicalJson } from '../../infra/store/json.ts';
 import { cloudEvent, send } from '../support/gateway.ts';
+import type { Answer } from '../support/gateway.ts';
 import { january } from '../support/stage.ts';
 import type { Doing } from './load.ts';
 import { pick } from './plan.ts';
@@ -22,11 +23,6 @@ interface Sent {
   type: string;
   time: string;
   data: unknown;
-}
-
-interface Answer {
-  status: number;
-  body: unknown;
 }
 
 const past: Sent[] = [];
@@ -64,16 +60,17 @@ const flood: Doing = async (town, dice, n) => {
 
 /** @returns what it answered, for who wants to know why it did not take it */
 export async function tellOf(town: Town, one: Sent): Promise<Answer> {
-  const { status, body } = await send(
+  const answer = await send(
     `${town.stack.gatewayUrl}/events`,
     { specversion: '1.0', ...one },
     { 'content-type': cloudEvent },
   );
+  const { status, body } = answer;
   const about = { caller, source: one.source, id: one.id, digest: sha256(canonicalJson(one)) };
   if (status === 409) town.acknowledge({ kind: 'event-conflict', ...about });
   if (status === 202 || status === 200)
     town.acknowledge({ kind: 'event', ...about, disposition: body.disposition });
-  return { status, body };
+  return answer;
 }
 
 const gatewayLabel: Doing = async (town, [which, value], n) => {
@@ -84,12 +81,12 @@ const gatewayLabel: Doing = async (town, [which, value], n) => {
 };
 
 export async function labelAt(town: Town, model: string, ids: string[], label: number): Promise<Answer> {
-  const { status, body } = await send(
+  const answer = await send(
     `${town.stack.gatewayUrl}/labels?model=${model}`,
     ids.map((id) => ({ id, label })),
   );
-  if (status === 202) town.acknowledge({ kind: 'label', model, ids, value: String(label) });
-  return { status, body };
+  if (answer.status === 202) town.acknowledge({ kind: 'label', model, ids, value: String(label) });
+  return answer;
 }
 
 const push: Doing = async (town, [value, keyed], n) => {
@@ -110,15 +107,16 @@ const pushAgain: Doing = async (town, [which, other], n) => {
 
 export async function pushTo(town: Town, rows: object[], ids: string[], key: string | null): Promise<Answer> {
   const text = JSON.stringify(rows);
-  const { status, body } = await send(
+  const answer = await send(
     `${town.stack.gatewayUrl}/data/${source}`,
     text,
     key === null ? {} : { 'idempotency-key': key },
   );
+  const { status } = answer;
   if (status === 409 && key !== null)
     town.acknowledge({ kind: 'push-conflict', source, key, digest: sha256(text) });
   if (status === 202 || status === 200) town.acknowledge({ kind: 'push', source, key, ids });
-  return { status, body };
+  return answer;
 }
 
 export const machines = {

@@ -1,4 +1,4 @@
-/** A year of triggers and a quarter of ticks against a server whose limits were lowered: no run grows with time, nothing is lost. */
+/** A year of triggers and ticks against a server whose limits were lowered: no run grows with time, nothing is lost. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Trigger } from '../../contracts/lifecycle.ts';
@@ -104,7 +104,7 @@ test('a year of triggers: each is answered once, and no run of the entity outgro
   };
   const lived = async (model: string) => {
     const { ask, describe, idle } = entityOf(world, model);
-    const [first, ...rest] = triggersOfAYear(300);
+    const [first, ...rest] = triggersOfAYear(600);
     const answers: { id: string; answer: Disposition }[] = [];
     const asked = async (one: Trigger) => void answers.push({ id: one.id, answer: await ask(one) });
     assert.equal((await ask(first!, setup(model, { cooldownMs: 45 * dayMs }))).status, 'started');
@@ -114,7 +114,7 @@ test('a year of triggers: each is answered once, and no run of the entity outgro
     const ids = new Set(answers.map(({ id }) => id));
     const filed = world.told.dispositions.filter(({ request }) => ids.has(request.trigger.id));
     const news = answers.filter(({ answer }) => answer.status !== 'duplicate');
-    assert.equal(answers.length, 300);
+    assert.equal(answers.length, 600);
     assert.equal(news.length, ids.size - 1); // the first was answered before
     assert.equal(new Set(news.map(({ id }) => id)).size, news.length);
     assert.deepEqual(
@@ -137,11 +137,11 @@ test('a year of triggers: each is answered once, and no run of the entity outgro
     end();
     await idle();
     const runs = await runsOf(modelWorkflowId(model));
-    assert(runs.length > 10, `it continued as new only ${runs.length} times`);
+    assert(runs.length > 20, `it continued as new only ${runs.length} times`);
     for (const { events, updates, carried } of runs) {
       assert(events <= hint + oneTick, `${events} events`);
       assert(updates <= updatesHint + 2 * inFlight, `${updates} updates`);
-      assert(carried <= 32_768, `${carried} bytes carried`);
+      assert(carried <= 65_536, `${carried} bytes carried`);
     }
   };
   await world.withWorker({ ...others, ingest: slow }, () =>
@@ -164,7 +164,7 @@ test('a flood of one trigger, sent again and again, ends runs by their number of
   await world.withWorker(world.agreeable(), () => scenario(flooded, ['flood', 'flood-again', 'third-flood']));
 });
 
-test('a quarter of monitoring is 91 short runs, not a long one', async () => {
+test('a year of monitoring is 365 short runs, not a long one', async () => {
   const { monitor, ...others } = world.agreeable();
   const day = (n: number) => new Date(Date.UTC(2001, 0, 1) + n * dayMs).toISOString();
   const alerting: typeof monitor = async (input) => ({
@@ -175,18 +175,18 @@ test('a quarter of monitoring is 91 short runs, not a long one', async () => {
     alerts.map(({ message }) => ({ rule: 'drift', reason: message, disposition: { status: 'duplicate' } }));
   await world.withWorker({ ...others, retrain, monitor: alerting }, async () => {
     const { workflow } = world.env.client;
-    const days = Array.from({ length: 91 }, (_, n) => ({ from: day(n), until: day(n + 1) }));
+    const days = Array.from({ length: 365 }, (_, n) => ({ from: day(n), until: day(n + 1) }));
     let alerts = 0;
     await each(days, async (window) => {
-      const workflowId = `monitor/quarter/${window.until}`;
-      const args = [{ model: 'quarter', everyMs: dayMs, window }];
+      const workflowId = `monitor/year/${window.until}`;
+      const args = [{ model: 'year', everyMs: dayMs, window }];
       const handle = await workflow.start('monitor', { workflowId, taskQueue: taskQueues.cpu, args });
       const { retrain: fired } = (await handle.result()) as MonitorOutcome;
       alerts += fired.length;
       const { historyLength } = await handle.describe();
       assert(historyLength < 64, `${historyLength} events`);
     });
-    assert.equal(alerts, 13);
+    assert.equal(alerts, 52);
   });
 });
 
